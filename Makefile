@@ -1,0 +1,124 @@
+# `make` alone lists the targets. Needs Python 3.11 or newer and GNU make 3.81 or newer; everything else goes into .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CODE := $(wildcard src tests benchmarks tools)
+WORKERS ?= 0
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test check format format-check lint types schema reference picture benchmark lock clean
+
+# An environment whose set-up was cut short, whose Python is gone, or that was made in another folder (its scripts would
+# run that folder's code) loses its stamps here, before make looks at them, and is made anew.
+IGNORED := $(shell [ -x $(BIN)/python ] && [ ! -e $(VENV)/.unfinished ] && \
+	[ "$$(cat $(VENV)/.made-in 2>/dev/null)" = "$$(pwd -P)" ] || \
+	rm -f $(VENV)/.made-in $(VENV)/.demo-ready $(VENV)/.dev-ready)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.demo-ready ## install into .venv, start the embedded demo organisation and scan it
+	@$(BIN)/sg-compliance demo
+
+test: $(VENV)/.dev-ready ## all tests, with branch coverage (WORKERS=2 for two processes)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
+
+check: format-check lint types test ## format, lint, types and tests: all a change must pass
+
+format: $(VENV)/.dev-ready ## rewrite the code in the one format
+	@$(BIN)/ruff check --quiet --select I --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+format-check: $(VENV)/.dev-ready
+	@$(BIN)/ruff format --check $(CODE)
+
+lint: $(VENV)/.dev-ready ## ruff, all rules; each exception is explained in pyproject.toml
+	@$(BIN)/ruff check $(CODE)
+
+types: $(VENV)/.dev-ready ## mypy, strict
+	@$(BIN)/mypy $(CODE)
+
+schema: $(VENV)/.demo-ready ## write config/policy.schema.json anew from the models
+	@$(BIN)/sg-compliance policy schema > $(VENV)/policy.schema.json
+	@mv $(VENV)/policy.schema.json config/policy.schema.json
+
+reference: $(VENV)/.demo-ready ## write docs/cli.md anew from the help texts
+	@$(BIN)/python tools/cli_reference.py
+
+picture: $(VENV)/.demo-ready ## draw the README's terminal picture from a real run of the demo
+	@$(BIN)/python tools/picture.py docs/demo.svg
+
+benchmark: $(VENV)/.dev-ready ## speed and memory, beside other tools
+	@$(BIN)/python -m benchmarks
+
+# The oldest supported Python makes the locks: what newer ones need is then a subset. UPGRADE=--upgrade takes new versions.
+LOCK_PYTHON ?= python3.11
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(UPGRADE)
+
+lock: ## write the hash-locked requirements anew (UPGRADE=--upgrade takes new versions)
+	@$(LOCK_PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet pip-tools
+	@$(PIP_COMPILE) --all-extras --build-deps-for wheel --output-file requirements-dev.lock pyproject.toml
+	@$(PIP_COMPILE) --extra demo --build-deps-for wheel --constraint requirements-dev.lock \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## remove everything that make made
+	@rm -rf $(VENV) .venv-lock .benchmarks .coverage htmlcov dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- the environment ----
+
+# Prints the first Python that runs, is new enough and can make environments; else says what is missing.
+# It is tried by running it: the stand-ins of version managers exist but may not run.
+define find_python
+found=; old=; bare=; \
+for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	"$$python" -c 'import sys' >/dev/null 2>&1 || continue; \
+	version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { old="$$old $$python is $$version."; continue; }; \
+	"$$python" -c 'import venv, ensurepip' >/dev/null 2>&1 || { bare=$$version; continue; }; \
+	found=$$python; break; \
+done; \
+if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+	echo "error: Python $$bare is here, but without its venv and ensurepip modules" >&2; \
+	echo "help: on Debian or Ubuntu: apt install python$$bare-venv; then run make again" >&2; exit 1; \
+elif [ -z "$$found" ]; then \
+	echo "error: Python 3.11 or newer is needed, and none was found.$$old" >&2; \
+	echo "help: apt install python3 python3-venv (Debian, Ubuntu), dnf install python3.12 (Fedora, RHEL)" \
+		"or brew install python (macOS); or name one: make PYTHON=/path/to/python3" >&2; exit 1; \
+fi
+endef
+
+# $(call quietly,COMMAND): its output is seen only if it fails.
+define quietly
+{ $(1); } >$(VENV)/setup.log 2>&1 || { tail -n 25 $(VENV)/setup.log >&2; \
+	echo "error: the set-up stopped; all it said is in $(VENV)/setup.log" >&2; \
+	echo "help: mend what the lines above name (a network, a full disk, a proxy), then run make again" >&2; exit 1; }
+endef
+
+# $(call install,LOCK): exactly the locked files, then this project beside them, to be imported from src/.
+define install
+@echo "Installing what $(1) lists (once; later runs skip this)"
+@touch $(VENV)/.unfinished
+@$(call quietly,$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1))
+@$(call quietly,$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .)
+@rm $(VENV)/.unfinished
+endef
+
+$(VENV)/.made-in:
+	@$(find_python); \
+	if [ -e $(VENV) ]; then echo "Replacing $(VENV): it was not finished, or not made here"; rm -rf $(VENV); fi; \
+	mkdir $(VENV) && touch $(VENV)/.unfinished && \
+	echo "Making $(VENV) with $$("$$found" -V)" && \
+	$(call quietly,"$$found" -m venv $(VENV)) && \
+	rm $(VENV)/.unfinished && pwd -P > $@
+
+$(VENV)/.demo-ready: $(VENV)/.made-in requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.made-in requirements-dev.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $@ $(VENV)/.demo-ready

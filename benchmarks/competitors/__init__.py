@@ -1,0 +1,1 @@
+"""The compared tools, each in a virtual environment of its own, pinned exactly."""

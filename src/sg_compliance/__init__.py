@@ -1,0 +1,3 @@
+"""sg-compliance: find and explain what AWS security groups really open."""
+
+__version__ = "0.1.0"

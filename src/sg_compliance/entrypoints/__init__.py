@@ -1,0 +1,1 @@
+"""The faces: they parse, call one workflow, render, and choose the exit code. They decide nothing."""

@@ -1,0 +1,80 @@
+"""The command `sg-compliance`: one file a command. Heavy imports wait until a command runs.
+
+Exit status: 0 clean; 1 findings at or above `--fail-on`; 2 could not do it, or not all of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sg_compliance import __version__
+from sg_compliance.entrypoints.cli import demo, explain, policy, scan, snapshot
+from sg_compliance.errors import SgComplianceError
+
+app = typer.Typer(
+    name="sg-compliance",
+    help="Find and explain what AWS security groups really open, in every account, from one policy.",
+    epilog="Start with `sg-compliance demo`, or `sg-compliance scan --from groups.json`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog=scan.EXAMPLES)(scan.scan)
+app.command(epilog=explain.EXAMPLES)(explain.explain)
+app.command(epilog=snapshot.EXAMPLES)(snapshot.snapshot)
+app.add_typer(policy.app, name="policy")
+app.command(epilog=demo.EXAMPLES)(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sg-compliance {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line, and turn what goes wrong into a message and an exit status."""
+    from sg_compliance.entrypoints.cli.exit import (
+        COULD_NOT,
+        INTERRUPTED_STATUS,
+        discard_output,
+        survive_closed_pipe,
+        write_in_any_encoding,
+    )
+
+    write_in_any_encoding()
+    try:
+        with survive_closed_pipe():
+            app()
+    except SgComplianceError as error:
+        from sg_compliance.entrypoints.cli.terminal import show_error
+
+        show_error(error)
+        sys.exit(COULD_NOT)
+    except OSError as error:
+        from sg_compliance.entrypoints.cli.terminal import show_error
+
+        discard_output()
+        message = f"{error.filename or 'output, or a temporary file'}: {error.strerror or error}"
+        show_error(SgComplianceError(message, hint="make room, or choose a place that can be written to"))
+        sys.exit(COULD_NOT)
+    except Exception:  # noqa: BLE001 - a bug is shown as one, and never with the exit status of findings
+        sys.excepthook(*sys.exc_info())
+        sys.exit(COULD_NOT)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED_STATUS)

@@ -1,0 +1,150 @@
+"""The options that several commands share, each with one spelling and one help text."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+from sg_compliance.bootstrap import Where
+
+_ACCOUNT: Final = re.compile(r"^\d{12}$", re.ASCII)
+
+
+class SeverityName(StrEnum):
+    """The severities as words."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+
+def _accounts(values: list[str] | None) -> list[str]:
+    """12-digit account ids, given one by one or with commas."""
+    found = _separated(values)
+    for account in found:
+        if not _ACCOUNT.match(account):
+            raise typer.BadParameter(f"{account!r} is not a 12-digit account id")
+    return found
+
+
+def account_id(text: str) -> str:
+    """A 12-digit account id."""
+    return _accounts([text])[0]
+
+
+def _separated(values: list[str] | None) -> list[str]:
+    """Values given one by one or with commas. An empty one is an error: it would be taken for "all of them"."""
+    found = [part.strip() for value in values or () for part in value.split(",")]
+    if "" in found:
+        raise typer.BadParameter("an empty value; leave the option out to ask for all of them")
+    return found
+
+
+Policy = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="Policy in JSON or YAML, or one that ships: default, minimal, strict, cis-aws-foundations, fsbp.",
+    ),
+]
+Environment = Annotated[
+    str | None,
+    typer.Option(help="Environment of groups that have no Environment tag and whose account has none either."),
+]
+From = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Read groups from a file, a folder, or - (output of the AWS CLI, JSON Lines, a snapshot), not from AWS. "
+        "Can be repeated.",
+    ),
+]
+Profile = Annotated[str | None, typer.Option(help="AWS profile.")]
+EndpointUrl = Annotated[str | None, typer.Option(metavar="URL", help="Another endpoint for every AWS service.")]
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accounts", "--account", metavar="ID", callback=_accounts, help="Only these accounts. Can be repeated."
+    ),
+]
+Organization = Annotated[bool, typer.Option("--org", help="Every active account of the organisation.")]
+Units = Annotated[
+    list[str] | None,
+    typer.Option("--ou", metavar="OU", callback=_separated, help="Only accounts under this OU. Can be repeated."),
+]
+Excluded = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="ID", callback=_accounts, help="Without this account. Can be repeated."),
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--regions", "--region", metavar="REGION", callback=_separated, help="Only these; else all that are enabled."
+    ),
+]
+RoleName = Annotated[str, typer.Option(help="Role to assume in every other account.")]
+ExternalId = Annotated[str | None, typer.Option(help="External id to assume the role with.")]
+SessionName = Annotated[str, typer.Option(help="Session name that CloudTrail will show.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Regions read at once.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+ROLE_NAME: Final = "sg-compliance-scan"
+SESSION_NAME: Final = "sg-compliance"
+WORKERS: Final = 8
+
+
+def where(
+    *,
+    sources: list[str] | None,
+    profile: str | None,
+    endpoint_url: str | None,
+    accounts: list[str] | None,
+    organization: bool,
+    units: list[str] | None,
+    excluded: list[str] | None,
+    regions: list[str] | None,
+    role_name: str,
+    external_id: str | None,
+    session_name: str,
+    workers: int = WORKERS,
+) -> Where:
+    """Put the options together, and refuse those that contradict each other."""
+    live = {
+        "--org": organization,
+        "--ou": units,
+        "--exclude": excluded,
+        "--profile": profile,
+        "--endpoint-url": endpoint_url,
+    }
+    given = [name for name, value in live.items() if value]
+    if sources and "" in sources:
+        raise typer.BadParameter("an empty value; give a file, a folder, or -", param_hint="--from")
+    if sources and len(regions or ()) > 1:
+        raise typer.BadParameter("with --from, --region is the region of groups that do not say theirs: give one")
+    if sources and given:
+        raise typer.BadParameter(f"--from reads files, {given[0]} asks AWS: use one of them")
+    if excluded and not (organization or units):
+        raise typer.BadParameter("--exclude leaves accounts out of --org or --ou: give one of them too")
+    if accounts and (organization or units):
+        raise typer.BadParameter("--accounts names accounts, --org and --ou ask for them: use one of them")
+    return Where(
+        sources=tuple(sources or ()),
+        profile=profile,
+        endpoint_url=endpoint_url,
+        accounts=tuple(accounts or ()),
+        organization=organization or bool(units),
+        organizational_units=tuple(units or ()),
+        excluded=tuple(excluded or ()),
+        regions=tuple(regions or ()),
+        role_name=role_name,
+        external_id=external_id,
+        session_name=session_name,
+        workers=workers,
+    )

@@ -1,0 +1,1 @@
+"""The sockets on files and SQLite: what works from a laptop with no AWS at all."""
