@@ -199,7 +199,7 @@ def test_a_shard_that_fails_is_told_and_the_others_are_written(tmp_path: Path) -
     assert (found.groups, found.shards) == (2, 3)
     assert [each.reason for each in found.skipped] == [
         "account 4: cannot be entered",
-        "no more",
+        "no more (after 1 group)",
         "denied",
         "not allowed",
     ]
@@ -273,3 +273,12 @@ def test_a_bug_in_an_adapter_is_not_swallowed_and_leaves_no_file(tmp_path: Path)
     with pytest.raises(ZeroDivisionError):
         taken(Memory({"1/r": [page(group()), ZeroDivisionError()]}), tmp_path / "x.jsonl")
     assert not list(tmp_path.iterdir())
+
+
+def test_many_shards_are_read_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
+    parts: dict[str, Sequence[object]] = {f"{number}/r": [page(group(group_id=f"sg-{number}"))] for number in range(20)}
+    path = tmp_path / "snapshot.jsonl"
+    with open_snapshot(path, replace=False) as file:
+        found = take_snapshot(Memory(parts), render, file.write, Silent(), workers=5)
+    assert (found.groups, found.shards) == (20, 20)
+    assert {each.group_id for each in read_back(path)[0]} == {f"sg-{number}" for number in range(20)}

@@ -6,27 +6,23 @@ reported and never stops the others. Ctrl-C ends the scan with what it has, said
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Queue
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 from sg_compliance.errors import SgComplianceError
 from sg_compliance.evaluation.score import points, score
 from sg_compliance.model.finding import FindingState, Severity
 from sg_compliance.model.scan import Skipped, Summary
+from sg_compliance.workflows.reading import Readers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.interfaces import FindingHistory, FindingStore, Inventory, Page, Progress, Shard
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.security_group import SecurityGroup
-
-_PENDING: Final = 64
-_POLL_SECONDS: Final = 0.2
+    from sg_compliance.workflows.reading import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,6 @@ class Selection:
 class _Judged(NamedTuple):
     """A page's worth of results."""
 
-    shard: Shard
     groups: int = 0
     findings: Sequence[Finding] = ()
     points: float = 0.0
@@ -59,7 +54,6 @@ class _Judged(NamedTuple):
     accounts: frozenset[str] = frozenset()
     disabled: frozenset[str] = frozenset()
     skipped: Skipped | None = None
-    over: bool = False
 
 
 def scan(  # noqa: PLR0913 - a use case names all it needs
@@ -84,7 +78,8 @@ def scan(  # noqa: PLR0913 - a use case names all it needs
                 shards.append(found)
         summary.shards = len(shards)
         progress.begun(len(shards))
-        taking.all(_Readers(inventory, evaluator, selection, shards, workers))
+        judging = _Judging(inventory, evaluator, selection)
+        taking.all(Readers(inventory, shards, judging.judge, workers))
     except KeyboardInterrupt:
         summary.interrupted = True
     if not summary.interrupted:
@@ -116,26 +111,30 @@ class _Taking:
         self.points = 0.0
         self._disabled: set[str] = set()
 
-    def all(self, readers: _Readers) -> None:
+    def all(self, readers: Readers[_Judged]) -> None:
         """Take in every result; after Ctrl-C those that are there, and say what is missing."""
         try:
-            for judged in readers.results():
-                self._one(judged)
-                if judged.over:
-                    readers.over(judged.shard)
+            for result in readers.results():
+                self._one(result)
         except KeyboardInterrupt:
             readers.stop()
             self._summary.interrupted = True
-            for judged in readers.ready():
-                self._one(judged)
-                if judged.over:
-                    readers.over(judged.shard)
+            for result in readers.ready():
+                self._one(result)
             for shard in readers.unfinished():
                 reason = f"{shard.name}: interrupted before it was read to its end"
                 skipped = Skipped("security groups", reason, "scan again", shard.account_id, shard.region)
                 self._summary.skipped.append(skipped)
 
-    def _one(self, judged: _Judged) -> None:
+    def _one(self, result: Result[_Judged]) -> None:
+        if result.skipped:
+            self._summary.skipped.append(result.skipped)
+        if result.work:
+            self._page(result.shard, result.work)
+        if result.over:
+            self._progress.done(result.shard, result.skipped)
+
+    def _page(self, shard: Shard, judged: _Judged) -> None:
         summary = self._summary
         summary.groups += judged.groups
         summary.accounts |= judged.accounts
@@ -155,93 +154,19 @@ class _Taking:
         found = judged.findings
         self._findings.add(self._history.seen(found, summary.started) if self._history else found)
         if judged.groups:
-            self._progress.advanced(judged.shard, judged.groups, len(judged.findings))
-        if judged.over:
-            self._progress.done(judged.shard, judged.skipped)
+            self._progress.advanced(shard, judged.groups, len(judged.findings))
 
 
-def _raised(error: BaseException) -> NoReturn:
-    raise error
+class _Judging:
+    """What the reading threads do with a page."""
 
-
-class _Readers:
-    """Threads that read and judge. Daemons: after Ctrl-C nobody waits for an answer that may never come."""
-
-    def __init__(
-        self, inventory: Inventory, evaluator: Evaluator, selection: Selection, shards: Sequence[Shard], workers: int
-    ) -> None:
+    def __init__(self, inventory: Inventory, evaluator: Evaluator, selection: Selection) -> None:
         self._inventory = inventory
         self._evaluator = evaluator
         self._selection = selection
-        self._waiting: Queue[Shard] = Queue()
-        self._judged: Queue[_Judged | BaseException] = Queue(_PENDING)
-        self._open = {shard.name: shard for shard in shards}
-        self._stopped = threading.Event()
-        for shard in shards:
-            self._waiting.put(shard)
-        for _ in range(min(workers, len(shards))):
-            threading.Thread(target=self._work, daemon=True).start()
 
-    def stop(self) -> None:
-        """Begin nothing new."""
-        self._stopped.set()
-
-    def unfinished(self) -> list[Shard]:
-        """The shards that were not read to their end."""
-        return list(self._open.values())
-
-    def results(self) -> Iterator[_Judged]:
-        """Results as they come, until every shard is over."""
-        while self._open:
-            try:
-                judged = self._judged.get(timeout=_POLL_SECONDS)
-            except Empty:
-                continue
-            yield judged if isinstance(judged, _Judged) else _raised(judged)
-
-    def over(self, shard: Shard) -> None:
-        """The shard's last result was taken in."""
-        self._open.pop(shard.name, None)
-
-    def ready(self) -> Iterator[_Judged]:
-        """The results that are there, without waiting for others. Of a shard that broke down nothing more comes."""
-        with suppress(Empty):
-            while True:
-                judged = self._judged.get_nowait()
-                if isinstance(judged, _Judged):
-                    yield judged
-
-    def _work(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                shard = self._waiting.get_nowait()
-            except Empty:
-                return
-            try:
-                self._read(shard)
-            except BaseException as error:  # noqa: BLE001 - handed to the calling thread, which raises it
-                self._judged.put(error)
-                return
-
-    def _read(self, shard: Shard) -> None:
-        failed = None
-        groups = 0
-        try:
-            for found in self._inventory.read(shard):
-                if self._stopped.is_set():
-                    return
-                for judged in self._judge(shard, found):
-                    groups += judged.groups
-                    self._judged.put(judged)
-        except SgComplianceError as error:
-            after = f" (after {groups} group{'s' if groups != 1 else ''})" if groups else ""
-            failed = Skipped("security groups", f"{error}{after}", error.hint, shard.account_id, shard.region)
-        self._judged.put(_Judged(shard, skipped=failed, over=True))
-
-    def _judge(self, shard: Shard, found: Page | Skipped) -> Iterator[_Judged]:
-        if isinstance(found, Skipped):
-            yield _Judged(shard, skipped=found)
-            return
+    def judge(self, shard: Shard, found: Page) -> _Judged:
+        """Judge the wanted groups of a page, and name the rules of those that violate."""
         asked_for = [group for group in found.groups if self._selection.wants_group(group)]
         watches = self._evaluator.policy.watches
         wanted = [group for group in asked_for if watches(group.account_id)]
@@ -254,8 +179,7 @@ class _Readers:
             if (selected := [finding for finding in findings if self._selection.wants(finding)])
         ]
         reported, skipped = self._with_rule_ids(shard, kept, judge)
-        yield _Judged(
-            shard,
+        return _Judged(
             len(wanted),
             reported,
             sum(points(findings, calculation) for _, findings in by_group),

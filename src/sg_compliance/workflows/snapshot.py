@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from sg_compliance.errors import SgComplianceError
-from sg_compliance.interfaces import Page
 from sg_compliance.model.scan import Skipped
+from sg_compliance.workflows.reading import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sg_compliance.interfaces import Inventory, Progress, Shard
+    from sg_compliance.interfaces import Inventory, Page, Progress, Shard
     from sg_compliance.model.security_group import PrefixList, SecurityGroup
 
 
@@ -36,13 +35,14 @@ class Taken(NamedTuple):
     skipped: tuple[Skipped, ...]
 
 
-def take_snapshot(
+def take_snapshot(  # noqa: PLR0913 - a use case names all it needs
     inventory: Inventory,
     rendering: Rendering,
     write: Callable[[dict[str, Any]], None],
     progress: Progress,
     *,
     rule_ids: bool = False,
+    workers: int = 1,
 ) -> Taken:
     """Write JSON objects for each page: what AWS's describe calls would have returned.
 
@@ -56,24 +56,22 @@ def take_snapshot(
         else:
             shards.append(found)
     progress.begun(len(shards))
+
+    def complete(shard: Shard, page: Page) -> Page:
+        return page._replace(groups=inventory.with_rule_ids(shard, page.groups)) if rule_ids else page
+
     groups = 0
     written: set[str] = set()
-    for shard in shards:
-        failed = None
-        try:
-            for page in inventory.read(shard):
-                if isinstance(page, Page):
-                    groups += len(page.groups)
-                    named = inventory.with_rule_ids(shard, page.groups) if rule_ids else page.groups
-                    for document in _documents(page._replace(groups=named), rendering, written):
-                        write(document)
-                    progress.advanced(shard, len(page.groups), 0)
-                else:
-                    skipped.append(page)
-        except SgComplianceError as error:
-            failed = Skipped("security groups", str(error), error.hint, shard.account_id, shard.region)
-            skipped.append(failed)
-        progress.done(shard, failed)
+    for result in Readers(inventory, shards, complete, workers).results():
+        if result.skipped:
+            skipped.append(result.skipped)
+        if result.work:
+            groups += len(result.work.groups)
+            for document in _documents(result.work, rendering, written):
+                write(document)
+            progress.advanced(result.shard, len(result.work.groups), 0)
+        if result.over:
+            progress.done(result.shard, result.skipped)
     if skipped:
         write({"Skipped": [each._asdict() for each in skipped]})
     return Taken(groups, len(shards), tuple(skipped))

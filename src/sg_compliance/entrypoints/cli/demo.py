@@ -79,4 +79,6 @@ def leave(place: Where, judge: Judge, path: Path) -> None:
         bootstrap.snapshot_file(path, replace=True) as file,
         ScanProgress(quiet=True) as progress,
     ):
-        take_snapshot(inventory, bootstrap.rendering(), file.write, progress, rule_ids=True)
+        take_snapshot(
+            inventory, bootstrap.rendering(), file.write, progress, rule_ids=True, workers=bootstrap.workers(place)
+        )

@@ -66,7 +66,9 @@ def snapshot(
         bootstrap.snapshot_file(output, replace=force) as file,
         ScanProgress(quiet=quiet, judging=False) as progress,
     ):
-        taken = take_snapshot(inventory, bootstrap.rendering(), file.write, progress, rule_ids=rule_ids)
+        taken = take_snapshot(
+            inventory, bootstrap.rendering(), file.write, progress, rule_ids=rule_ids, workers=bootstrap.workers(place)
+        )
     console = talk()
     for skipped in taken.skipped:
         for line in skipped_lines(skipped):
