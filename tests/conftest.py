@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -17,6 +18,9 @@ os.environ |= {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+# Started in the background, a shell has us ignore Ctrl-C, and all that we start: tests of it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # ci draws the same examples in every run; thorough is for a quiet evening: make test HYPOTHESIS_PROFILE=thorough
 settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None)
