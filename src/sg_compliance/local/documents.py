@@ -203,7 +203,8 @@ class JsonFile:
     def _explained(self, place: str = "") -> Iterator[None]:
         try:
             yield
-        except (ijson.JSONError, ValueError, RecursionError) as error:
+        except (ijson.JSONError, ValueError, RecursionError, SystemError) as error:
+            # SystemError: how the C parser fails, on some Pythons, at a number of more digits than Python converts
             message = f"{self.name}: not the JSON that was expected: {place}{_first_line(error)}"
             raise InputError(message, hint="give the output of: aws ec2 describe-security-groups") from error
 
