@@ -55,7 +55,7 @@ benchmark: $(VENV)/.dev-ready ## speed and memory, beside other tools
 
 # The oldest supported Python makes the locks: what newer ones need is then a subset. UPGRADE=--upgrade takes new versions.
 LOCK_PYTHON ?= python3.11
-PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras \
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes \
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(UPGRADE)
 
 lock: ## write the hash-locked requirements anew (UPGRADE=--upgrade takes new versions)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 
 import pytest
@@ -106,3 +106,17 @@ def test_the_wheel_carries_the_policies_and_the_command(tmp_path: Path) -> None:
     assert {f"sg_compliance/policy/shipped/{policy}" for policy in policies} <= names
     assert "sg_compliance/py.typed" in names
     assert "sg-compliance = sg_compliance.entrypoints.cli:main" in entry_points
+
+
+def test_what_a_locked_package_needs_with_an_extra_is_locked_with_it() -> None:
+    """Else pip asks for the newest release of it, and refuses it for want of a hash, the day there is a newer one."""
+    locked = pins("requirements-dev.lock")
+    needed = {
+        match[1].lower()
+        for distribution in metadata.distributions()
+        if normalised(distribution.metadata["Name"]) in locked
+        for requirement in distribution.requires or ()
+        if "extra ==" not in requirement and (match := re.match(r"([\w.-]+\[[\w,.-]+\])", requirement))
+    }
+    assert "coverage[toml]" in needed
+    assert [each for each in needed if f"\n{each}==" not in read("requirements-dev.lock")] == []
