@@ -209,6 +209,42 @@ def test_a_region_outside_the_organisation_is_empty(server: DemoServer) -> None:
     client.close()
 
 
+# --- Security groups obey AWS's rules
+
+
+def test_groups_come_in_pages(ec2_of: dict[tuple[str, str], EC2Client]) -> None:
+    client, defined = ec2_of[SHARDS[0]], ORGANISATION.groups_of(*SHARDS[0])
+    pages = list(client.get_paginator("describe_security_groups").paginate(PaginationConfig={"PageSize": 7}))
+    assert [len(page["SecurityGroups"]) for page in pages[:-1]] == [7] * (len(pages) - 1)
+    assert sum(len(page["SecurityGroups"]) for page in pages) == len(defined)
+
+
+def test_what_a_client_changes_obeys_the_rules_of_aws(ec2_of: dict[tuple[str, str], EC2Client]) -> None:
+    client = ec2_of[SHARDS[-1]]
+    vpc = next(each for each in ORGANISATION.vpcs_of(*SHARDS[-1]) if not each.is_default)
+    group_id = client.create_security_group(GroupName="of-the-test", Description="made", VpcId=vpc.vpc_id)["GroupId"]
+    (rule,) = client.authorize_security_group_ingress(
+        GroupId=group_id,
+        IpPermissions=[{"IpProtocol": "6", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "8.8.8.8/0"}]}],
+    )["SecurityGroupRules"]
+    assert (rule["IpProtocol"], rule["CidrIpv4"]) == ("tcp", "0.0.0.0/0")
+    client.create_tags(Resources=[group_id, rule["SecurityGroupRuleId"]], Tags=[{"Key": "k", "Value": "<&>"}])
+    (group,) = client.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+    assert group["Tags"] == [{"Key": "k", "Value": "<&>"}]
+    both = [rule["SecurityGroupRuleId"], "sgr-0123456789abcdef0"]
+    with pytest.raises(ClientError, match=r"InvalidSecurityGroupRuleId\.NotFound"):
+        client.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=both)
+    client.delete_tags(Resources=[group_id, vpc.vpc_id], Tags=[{"Key": "k"}])
+    client.delete_security_group(GroupId=group_id)
+
+
+def test_a_group_in_use_cannot_be_deleted(ec2_of: dict[tuple[str, str], EC2Client]) -> None:
+    interface = ORGANISATION.interfaces[0]
+    client = ec2_of[interface.account_id, interface.region]
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        client.delete_security_group(GroupId=interface.group_ids[0])
+
+
 # --- Organizations
 
 

@@ -222,7 +222,7 @@ def test_a_yaml_snippet_is_a_file_of_policy_tests(block: Block) -> None:
 
 def test_blocks_are_of_known_languages() -> None:
     fences = {language for page in PAGES for language, _ in BLOCK.findall(read(page))}
-    assert fences <= {"console", "bash", "json", "yaml", "text", "layers"}
+    assert fences <= {"console", "bash", "json", "yaml", "text", "python", "layers"}
 
 
 def test_every_example_file_is_used() -> None:

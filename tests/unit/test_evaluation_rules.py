@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sg_compliance.evaluation.hygiene import quota_count
 from sg_compliance.model.finding import FindingState
+from sg_compliance.model.quota import quota_count
 from sg_compliance.model.security_group import Direction
 from tests.builders import (
     ACCOUNT,
@@ -335,8 +335,8 @@ def test_rules_are_counted_as_aws_counts_its_quota() -> None:
         tcp(22, "10.0.0.1/32", "10.0.0.2/32", "fd00::1/128", "sg-1", "pl-1"), egress=[all_traffic(EVERYONE)]
     )
     known = lists({"pl-1": ["10.0.0.0/8", "11.0.0.0/8"]})
-    assert quota_count(counted, Direction.INGRESS, known) == {4: 5, 6: 4}
-    assert quota_count(counted, Direction.EGRESS, known) == {4: 1, 6: 0}
+    assert quota_count(counted.rules, Direction.INGRESS, known) == {4: 5, 6: 4}
+    assert quota_count(counted.rules, Direction.EGRESS, known) == {4: 1, 6: 0}
 
 
 def test_more_rules_than_wanted_are_a_finding_of_their_direction() -> None:

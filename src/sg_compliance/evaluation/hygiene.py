@@ -1,21 +1,17 @@
-"""What is asked of every group whatever it opens: tags, descriptions, a bound on rules, and rules that make sense.
-
-Rules are counted as AWS counts its quota: per direction, IPv4 and IPv6 apart; a referenced group counts in both, a
-prefix list with its maximum number of entries in both.
-https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups
-"""
+"""What is asked of every group whatever it opens: tags, descriptions, a bound on rules, and rules that make sense."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sg_compliance.model.finding import Finding, Severity
-from sg_compliance.model.security_group import CidrPeer, Direction, PrefixListPeer
+from sg_compliance.model.quota import quota_count
+from sg_compliance.model.security_group import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sg_compliance.model.security_group import PrefixLists, SecurityGroup, SecurityGroupRule
+    from sg_compliance.model.security_group import PrefixLists, SecurityGroup
     from sg_compliance.policy.bound import Hygiene
 
 
@@ -67,7 +63,7 @@ def _short_descriptions(group: SecurityGroup, least: int) -> Iterator[Finding]:
 
 def _too_many_rules(group: SecurityGroup, most: int, prefix_lists: PrefixLists) -> Iterator[Finding]:
     for direction in Direction:
-        counts = quota_count(group, direction, prefix_lists)
+        counts = quota_count(group.rules, direction, prefix_lists)
         version = max(counts, key=lambda each: (counts[each], -each))
         if counts[version] > most:
             yield Finding(
@@ -79,26 +75,6 @@ def _too_many_rules(group: SecurityGroup, most: int, prefix_lists: PrefixLists) 
                 f"{counts[version]} {direction} rules for IPv{version} as AWS counts its quota, at most {most} wanted",
                 advice="merge neighbouring CIDRs, or move them to a prefix list or a second group",
             )
-
-
-def quota_count(group: SecurityGroup, direction: Direction, prefix_lists: PrefixLists) -> dict[int, int]:
-    """Rules of one direction by IP version, as AWS counts them against the quota."""
-    counts = {4: 0, 6: 0}
-    for rule in group.rules:
-        if rule.direction is direction:
-            for version, weight in _weights(rule, prefix_lists):
-                counts[version] += weight
-    return counts
-
-
-def _weights(rule: SecurityGroupRule, prefix_lists: PrefixLists) -> tuple[tuple[int, int], ...]:
-    if isinstance(rule.peer, CidrPeer):
-        return ((rule.peer.block.version, 1),)
-    if isinstance(rule.peer, PrefixListPeer):
-        known = prefix_lists.get(rule.peer.prefix_list_id)
-        weight = known.weight() if known else 1
-        return ((4, weight), (6, weight))
-    return ((4, 1), (6, 1))
 
 
 def _malformed(group: SecurityGroup) -> Iterator[Finding]:

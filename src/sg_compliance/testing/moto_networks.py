@@ -1,14 +1,17 @@
-"""The demo organisation's security groups inside moto, with the prefix lists and interfaces around them.
+"""The demo organisation's networks inside moto, and its security groups in the EC2 twin.
 
-The objects are put into moto's EC2 backends directly, past its API, because the API would refuse some of them: other
-accounts' groups as peers, inverted ranges, protocols without ports. What is put in comes out of the describe calls as
-it was written, odd forms too. Rules that a client authorizes or revokes afterwards are moto's to keep.
+VPCs, prefix lists and interfaces are put into moto's EC2 backends directly, past its API. The groups are put into the
+twin past all validation, because AWS would refuse some of them: inverted ranges, protocols without ports. What is put
+in comes out of the describe calls as it was written, odd forms too; what a client changes obeys AWS's rules.
 
 moto declares some methods of its resources abstract and never defines them: hence the ignored `abstract` errors.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.ec2 import urls as ec2_urls
@@ -17,15 +20,16 @@ from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.managed_prefixes import ManagedPrefixList
-from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.models.vpcs import VPC
 
+from sg_compliance.testing.moto_twin import responses_of
 from sg_compliance.testing.organisation import demo_organisation, stable_id
+from sg_compliance.testing.twin import Twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import ModuleType
+    from collections.abc import Iterable, Iterator
 
     from sg_compliance.testing.organisation import Group, Interface, IpPermission, Organisation, PrefixList, Vpc
     from sg_compliance.testing.organisation.blueprint import PeerKind
@@ -43,6 +47,69 @@ def play_networks(organisation: Organisation) -> None:
             _ = ec2_backends[account.account_id][region]  # made by being asked for
 
 
+_RAISED_QUOTA: Final = 1000
+"""The most rules of a group that AWS raises the quota to; some of the organisation's groups need it."""
+
+
+@cache
+def demo_twin() -> Twin:
+    """The twin that holds the organisation's security groups, and what they need to know of the rest."""
+    organisation = demo_organisation()
+    twin = Twin(quota=_RAISED_QUOTA, regions=organisation.regions)
+    for vpc in organisation.vpcs:
+        users = {group.account_id for group in organisation.groups if group.vpc_id == vpc.vpc_id}
+        twin.vpc(
+            vpc.account_id,
+            vpc.region,
+            vpc.vpc_id,
+            is_default=vpc.is_default,
+            shared_with=users - {vpc.account_id},
+            with_default_group=False,
+        )
+    for each in organisation.prefix_lists:
+        for account_id in each.visible_to:
+            twin.put_prefix_list(account_id, each.region, _as_described(each), [block for block, _ in each.entries])
+    for group in organisation.groups:
+        twin.put_group(group.account_id, group.region, _as_written(group))
+    for interface in organisation.interfaces:
+        place = (interface.account_id, interface.region)
+        twin.put_interface(*place, *interface.group_ids, NetworkInterfaceId=interface.interface_id)
+    return twin
+
+
+def _as_described(each: PrefixList) -> dict[str, Any]:
+    most = {} if each.is_aws_managed else {"MaxEntries": each.weight}
+    return {"PrefixListId": each.prefix_list_id, "PrefixListName": each.name, "OwnerId": each.owner_id, **most}
+
+
+def _as_written(group: Group) -> dict[str, Any]:
+    """The group in AWS's JSON, each of its rules with an id that is always the same."""
+    return {
+        "OwnerId": group.account_id,
+        "GroupId": group.group_id,
+        "GroupName": group.name,
+        "Description": group.description,
+        "VpcId": group.vpc_id,
+        "Tags": [{"Key": key, "Value": value} for key, value in group.tags.items()],
+        "IpPermissions": list(_with_rule_ids(group, "ingress", group.ingress)),
+        "IpPermissionsEgress": list(_with_rule_ids(group, "egress", group.egress)),
+    }
+
+
+def _with_rule_ids(group: Group, direction: str, permissions: Iterable[IpPermission]) -> Iterator[dict[str, Any]]:
+    numbers = count()
+    for permission in permissions:
+        peers: dict[str, Any] = {
+            kind: [
+                {**peer, "SecurityGroupRuleId": stable_id("sgr", group.group_id, direction, str(next(numbers)))}
+                for peer in permission[kind]
+            ]
+            for kind in _PEER_KINDS
+            if kind in permission
+        }
+        yield {**permission, **peers}
+
+
 class DemoEc2Backend(EC2Backend):
     """The demo organisation's EC2 in one account and region. Other regions are there, empty and not enabled."""
 
@@ -53,14 +120,19 @@ class DemoEc2Backend(EC2Backend):
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         organisation = demo_organisation()
-        for group in organisation.groups_of(account_id, region_name):
-            self.groups[group.vpc_id or ""][group.group_id] = _DemoGroup(self, group)  # type: ignore[abstract]
         for interface in organisation.interfaces_of(account_id, region_name):
             self.enis[interface.interface_id] = _interface(self, interface)
 
     @property
-    def _url_module(self) -> ModuleType:
-        return ec2_urls  # moto looks for it beside the module of the class
+    def _url_module(self) -> SimpleNamespace:
+        return SimpleNamespace(url_bases=ec2_urls.url_bases, url_paths={"{0}/": responses_of(demo_twin()).dispatch})
+
+    def get_security_group_from_id(self, group_id: str) -> SecurityGroup | None:
+        """Give what an interface shows of a group. Its rules are in the twin."""
+        found = demo_twin().snapshot(self.account_id, self.region_name).get(group_id)
+        if found is None:
+            return None
+        return SecurityGroup(self, group_id, found["name"], found["description"])  # type: ignore[abstract]
 
     def create_default_vpc(self) -> VPC:
         """Create the organisation's VPCs, in place of moto's; its default group does not come with it."""
@@ -98,86 +170,6 @@ class DemoEc2Backend(EC2Backend):
             code = "InvalidPrefixListID.NotFound"
             raise EC2ClientError(code, f"The prefix list ID '{prefix_list_id}' does not exist")
         return found
-
-
-class _DemoRule(SecurityGroupRule):
-    """A rule as the definition writes it. `absent` are the keys that its permission lacks."""
-
-    def __init__(  # noqa: PLR0913  a rule is all of these
-        self,
-        backend: EC2Backend,
-        group: Group,
-        permission: IpPermission,
-        peer: dict[str, str],
-        rule_id: str,
-        *,
-        is_egress: bool,
-    ) -> None:
-        super().__init__(backend, "-1", group.group_id, None, None, None, is_egress=is_egress)
-        self.id = rule_id
-        self.group_owner_id = group.account_id
-        self.ip_protocol = permission["IpProtocol"]
-        self.from_port = permission.get("FromPort")
-        self.to_port = permission.get("ToPort")
-        self.absent = frozenset(_PEER_KINDS) - permission.keys()
-        self._description = peer.get("Description")
-        self.ip_range = peer if "CidrIp" in peer or "CidrIpv6" in peer else {}
-        self.source_group = peer if "GroupId" in peer else {}
-        self.prefix_list_id = peer.get("PrefixListId")
-
-    @property
-    def description(self) -> str | None:
-        return self._description
-
-    @property
-    def owner_id(self) -> str:
-        return self.group_owner_id
-
-
-class _DemoGroup(SecurityGroup):
-    """A group as the definition writes it."""
-
-    def __init__(self, backend: EC2Backend, group: Group) -> None:
-        super().__init__(backend, group.group_id, group.name, group.description, tags=dict(group.tags))
-        self.vpc_id = group.vpc_id
-        self.owner_id = group.account_id
-        self.arn = f"arn:aws:ec2:{group.region}:{group.account_id}:security-group/{group.group_id}"
-        self.is_default = group.name == "default"
-        self.ingress_rules = list(_rules(backend, group, is_egress=False))
-        self.egress_rules = list(_rules(backend, group, is_egress=True))
-
-    def _flattened_rules(self, rules: Sequence[SecurityGroupRule]) -> list[Any]:
-        """Group the rules into permissions with all that the definition says, where moto loses some of it."""
-        permissions: dict[tuple[object, ...], dict[str, Any]] = {}
-        for rule in rules:
-            key = (rule.ip_protocol, rule.from_port, rule.to_port)
-            kind, peer = _peer(rule)
-            permissions.setdefault(key, _empty_permission(rule))[kind].append(peer)
-        return list(permissions.values())
-
-
-def _rules(backend: EC2Backend, group: Group, *, is_egress: bool) -> Iterator[_DemoRule]:
-    direction, permissions = ("egress", group.egress) if is_egress else ("ingress", group.ingress)
-    peers = (
-        (permission, peer) for permission in permissions for kind in _PEER_KINDS for peer in permission.get(kind, ())
-    )
-    for number, (permission, peer) in enumerate(peers):
-        rule_id = stable_id("sgr", group.group_id, direction, str(number))
-        yield _DemoRule(backend, group, permission, peer, rule_id, is_egress=is_egress)
-
-
-def _empty_permission(rule: SecurityGroupRule) -> dict[str, Any]:
-    absent = rule.absent if isinstance(rule, _DemoRule) else frozenset()
-    permission: dict[str, Any] = {kind: [] for kind in _PEER_KINDS if kind not in absent}
-    return {**permission, "IpProtocol": rule.ip_protocol, "FromPort": rule.from_port, "ToPort": rule.to_port}
-
-
-def _peer(rule: SecurityGroupRule) -> tuple[str, dict[str, Any]]:
-    if rule.prefix_list_id:
-        return "PrefixListIds", {"PrefixListId": rule.prefix_list_id, "Description": rule.description}
-    if rule.source_group:
-        return "UserIdGroupPairs", rule.source_group
-    return ("Ipv6Ranges" if "CidrIpv6" in rule.ip_range else "IpRanges"), rule.ip_range
 
 
 def _prefix_list(backend: EC2Backend, each: PrefixList) -> ManagedPrefixList:

@@ -8,9 +8,11 @@ keys that see that account.
 
 runs it in the foreground and prints one line of JSON when it is ready: a `DemoServer`.
 
-Not shown as AWS would: ports as text and lists that are null, because EC2's XML has neither; pages, because moto gives
-all groups at once; where an interface is attached; the caller's real name in a refused AssumeRole; throttling and lag.
-What a client changes is changed by moto, which has not all of AWS's rules.
+Security groups, their rules and tags are the EC2 twin's: pages, changes and refusals are as AWS's. All else is moto's.
+
+Not shown as AWS would: ports as text and lists that are null, because EC2's XML has neither; pages of what is moto's;
+tags of groups in DescribeTags; where an interface is attached; the caller's real name in a refused AssumeRole;
+throttling and lag. VPCs, prefix lists and interfaces that a client makes are not known to its security groups.
 """
 
 from __future__ import annotations
