@@ -19,7 +19,7 @@ IGNORED := $(shell [ -x $(BIN)/python ] && [ ! -e $(VENV)/.unfinished ] && \
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.demo-ready ## install into .venv, start the embedded demo organisation and scan it
+demo: $(VENV)/.demo-ready ## install into .venv, then scan the embedded demo organisation, change it, take it back
 	@$(BIN)/sg-compliance demo
 
 test: $(VENV)/.dev-ready ## all tests, with branch coverage (WORKERS=2 for two processes)

@@ -17,6 +17,7 @@ os.environ |= {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
+    "SG_COMPLIANCE_STATE": f"{os.devnull}/none",  # nor what the user's own runs left behind
 }
 
 # Started in the background, a shell has us ignore Ctrl-C, and all that we start: tests of it would wait for ever.

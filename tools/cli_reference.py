@@ -45,14 +45,14 @@ def commands() -> Iterator[tuple[str, Any, Any]]:
     yield from _below(NAME, get_command(app), None)
 
 
-def _below(name: str, command: Any, parent: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - typer's own click
+def _below(name: str, command: Any, parent: Any) -> Iterator[tuple[str, Any, Any]]:
     context = command.make_context(name.rpartition(" ")[2], [], parent=parent, resilient_parsing=True)
     yield name, command, context
     for below, inner in getattr(command, "commands", {}).items():
         yield from _below(f"{name} {below}", inner, context)
 
 
-def _section(name: str, command: Any, context: Any) -> Iterator[str]:  # noqa: ANN401
+def _section(name: str, command: Any, context: Any) -> Iterator[str]:
     yield f"## {name}\n"
     yield "\n\n".join(" ".join(paragraph.split()) for paragraph in (command.help or "").split("\n\n"))
     yield ""
@@ -75,7 +75,7 @@ def _first(text: str | None) -> str:
     return " ".join((text or "").split("\n\n", maxsplit=1)[0].split())
 
 
-def _option(parameter: Any, written: str) -> str:  # noqa: ANN401
+def _option(parameter: Any, written: str) -> str:
     """`--from FILE`; an argument under the name that `--help` gives it."""
     if parameter.param_type_name == "argument":
         return str(parameter.metavar or parameter.name.upper())

@@ -4,7 +4,12 @@ SgComplianceError
 ├── PolicyError           the policy document is wrong: carries every problem, not the first
 ├── InputError            a file, a folder or an argument cannot be used
 ├── AwsError              AWS refused, or could not be reached
-└── DemoUnavailableError  the embedded demo organisation cannot start
+├── DemoUnavailableError  the embedded demo organisation cannot start
+├── GroupLockedError      another run is changing the group
+├── LockLostError         the lock on a group ran out, and another run has it now
+├── BackupNotFoundError   there is no such backup
+├── BackupDamagedError    a backup is not what was written
+└── StoreError            where backups, journal and audit log are kept cannot be read or written
 """
 
 from __future__ import annotations
@@ -71,3 +76,23 @@ class AwsError(SgComplianceError):
 
 class DemoUnavailableError(SgComplianceError):
     """The embedded demo organisation cannot start."""
+
+
+class GroupLockedError(SgComplianceError):
+    """Another run is changing the group."""
+
+
+class LockLostError(SgComplianceError):
+    """The lock on a group ran out, and another run has it now."""
+
+
+class BackupNotFoundError(SgComplianceError):
+    """There is no such backup."""
+
+
+class BackupDamagedError(SgComplianceError):
+    """A backup is not what was written: cut off, edited, or of a version that is not known."""
+
+
+class StoreError(SgComplianceError):
+    """Where backups, journal and audit log are kept cannot be read or written."""

@@ -5,15 +5,19 @@ A shard is what is read in one go and can fail alone: one region of one account,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
 
+    from sg_compliance.model.change import Call
+    from sg_compliance.model.concession import Concession
     from sg_compliance.model.finding import Finding
+    from sg_compliance.model.journal import Entry, Lock
+    from sg_compliance.model.notice import Notice
     from sg_compliance.model.scan import Skipped
-    from sg_compliance.model.security_group import PrefixLists, SecurityGroup
+    from sg_compliance.model.security_group import Place, PrefixLists, SecurityGroup
 
 
 class Shard(NamedTuple):
@@ -75,3 +79,107 @@ class FindingHistory(Protocol):
 
     def seen(self, findings: Iterable[Finding], now: datetime) -> list[Finding]:
         """The same findings with both times, now among them. Raises SgComplianceError."""
+
+
+class Clock(Protocol):
+    """The time, and waiting."""
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class RuleWriter(Protocol):
+    """One group at a time, in AWS: read it whole, and make one call."""
+
+    def read(self, place: Place) -> SecurityGroup:
+        """The group as AWS shows it now, every rule with its id, description and tags.
+
+        Raises AwsError: a code of `enforcement.refusals.GONE` where the group is not there (any more).
+        """
+
+    def do(self, place: Place, call: Call) -> None:
+        """Make the call. Raises AwsError; whether it took effect is then known only where AWS answered."""
+
+
+class BackupStore(Protocol):
+    """Backups by id. They are written once, and never changed or deleted by this tool."""
+
+    def put(self, backup_id: str, data: bytes) -> None:
+        """Keep the bytes, for good. The same bytes again are fine; others under the same id are refused.
+
+        Raises SgComplianceError where it is not certain that they are kept.
+        """
+
+    def get(self, backup_id: str) -> bytes:
+        """The bytes, as they are kept. Raises BackupNotFoundError, SgComplianceError."""
+
+    def ids(self, group_id: str = "") -> Iterator[str]:
+        """The ids of all backups, or of one group's, oldest first."""
+
+
+class Journal(Protocol):
+    """Locks on groups, and what was begun and ended under them. Writes are refused to whom has lost the lock."""
+
+    def lock(self, place: Place, owner: str, now: datetime, lease: timedelta) -> Lock:
+        """Lock the group: it was free, or its lease has run out. Raises GroupLockedError."""
+
+    def renew(self, lock: Lock, now: datetime, lease: timedelta) -> Lock:
+        """Keep the lock for longer. Raises LockLostError."""
+
+    def unlock(self, lock: Lock) -> None:
+        """Give the lock back, if it is still held. An open entry stays open."""
+
+    def begin(self, lock: Lock, entry: Entry) -> None:
+        """Write down what is about to be done; in place of an open entry with the same id. Raises LockLostError."""
+
+    def end(self, lock: Lock, entry: Entry) -> None:
+        """Move the entry to the history, nothing being open any more, and give the lock back. Raises LockLostError."""
+
+    def unfinished(self) -> list[Entry]:
+        """The entries that are open, locked or not, oldest first."""
+
+    def entries(self, group_id: str = "", run_id: str = "", since: datetime | None = None) -> list[Entry]:
+        """Ended and open entries, oldest first: all, or of one group, of one run, started at or after a time."""
+
+
+class Concessions(Protocol):
+    """Exemptions and unprotections that were granted outside the policy document."""
+
+    def all(self) -> list[Concession]:
+        """All of them, lapsed ones too, by id."""
+
+    def grant(self, concession: Concession) -> None:
+        """Add it, in place of one with the same id."""
+
+    def withdraw(self, concession_id: str) -> bool:
+        """Take it away. Whether it was there."""
+
+
+class Switch(Protocol):
+    """The pause switch: a small text; empty where changes may be made."""
+
+    def read(self) -> str:
+        """The text."""
+
+    def write(self, text: str) -> None:
+        """Set the text."""
+
+
+class AuditLog(Protocol):
+    """The log of changes: lines that are only ever added, each with the hash of the one before."""
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Add a line. Safe for several processes at once. Raises SgComplianceError where it is not kept."""
+
+    def lines(self) -> Iterator[str]:
+        """The lines, oldest first, as they are kept."""
+
+
+class Notifier(Protocol):
+    """Who tells people."""
+
+    def send(self, notice: Notice) -> None:
+        """Tell. Raises SgComplianceError where nobody was told."""

@@ -19,6 +19,10 @@ COMMANDS = [
     ["scan"],
     ["explain"],
     ["snapshot"],
+    ["plan"],
+    ["apply"],
+    ["remediate"],
+    ["rollback"],
     ["demo"],
     ["policy", "check"],
     ["policy", "show"],
@@ -97,7 +101,7 @@ def test_every_command_has_help_with_examples(command: list[str], flag: str, sg:
 def test_help_and_version_of_the_whole(sg: Command) -> None:
     ended = sg("--help")
     assert ended.status == 0
-    for command in ("scan", "explain", "snapshot", "demo", "policy"):
+    for command in ("scan", "explain", "snapshot", "plan", "apply", "remediate", "rollback", "demo", "policy"):
         assert f"\n  {command} " in ended.out
     assert sg("--version").out.startswith("sg-compliance ")
     bare = sg()

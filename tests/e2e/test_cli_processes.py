@@ -71,7 +71,9 @@ def test_the_module_is_the_command() -> None:
     assert ended.stdout.startswith(b"sg-compliance ")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["policy", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["scan", "--help"], ["plan", "--help"], ["policy", "--help"], ["--version"]]
+)
 def test_help_pays_for_nothing_heavy(arguments: list[str]) -> None:
     probe = (
         "import sys, atexit\n"
@@ -162,6 +164,8 @@ def test_a_terminal_gets_colour_and_no_color_is_honoured(folder: Path) -> None:
         [*SCAN, "--json"],
         ["explain", "web", *SCAN[1:]],
         ["snapshot", "--from", "groups.json"],
+        ["plan", *SCAN[1:]],
+        ["plan", *SCAN[1:], "--json"],
         ["policy", "show"],
         ["policy", "schema"],
         ["--help"],
@@ -172,7 +176,7 @@ def test_a_reader_that_goes_away_is_no_error(arguments: list[str], folder: Path)
     reader, writer = os.pipe()
     os.close(reader)
     ended = subprocess.run(
-        [*COMMAND, *arguments, *(["-q"] if arguments[0] in {"scan", "snapshot"} else [])],
+        [*COMMAND, *arguments, *(["-q"] if arguments[0] in {"scan", "snapshot", "plan"} else [])],
         check=False,
         stdout=writer,
         stderr=subprocess.PIPE,

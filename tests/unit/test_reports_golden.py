@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import io
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from sg_compliance.evaluation.evaluate import Evaluator
 from sg_compliance.evaluation.explain import explain
 from sg_compliance.policy.resolve import Policy
 from sg_compliance.reports.explanation import explanation_lines
 from sg_compliance.reports.machine import csv_report, json_report, jsonl_report
+from sg_compliance.reports.outcomes import ran_lines, restoring_lines
+from sg_compliance.reports.plan import plan_lines
+from sg_compliance.reports.plan_figures import Limits
 from sg_compliance.reports.text import brief_report, text_report
 from tests.builders import NOW, lists, read
+from tests.golden import changes
 from tests.golden.scene import RAW, scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from rich.text import Text
 
     from tests.golden.scene import Scene
 
@@ -53,9 +57,27 @@ REPORTS: Final[dict[str, Callable[[Scene], str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", REPORTS)
-def test_a_report_reads_as_it_did(name: str) -> None:
-    path, report = GOLDEN / name, REPORTS[name](scene())
+CHANGES: Final[dict[str, Callable[[], Iterable[Text]]]] = {
+    "plan.txt": lambda: plan_lines(changes.plan(), changes.READING, Limits()),
+    "apply.txt": lambda: chain(ran_lines(changes.previewed()), [Text()], ran_lines(changes.ran())),
+    "rollback.txt": lambda: chain(
+        chain.from_iterable(map(restoring_lines, changes.steps())), [Text()], ran_lines(changes.restored())
+    ),
+}
+
+
+def held(name: str, report: str) -> None:
+    path = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_bytes(report.encode())
     assert report == path.read_bytes().decode()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_planned_and_done_reads_as_it_did(name: str) -> None:
+    held(name, shown(CHANGES[name]()))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_reads_as_it_did(name: str) -> None:
+    held(name, REPORTS[name](scene()))

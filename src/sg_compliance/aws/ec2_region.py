@@ -37,7 +37,7 @@ class Region:
         self._client = client
         self._principal = principal
         self._shard = shard
-        self._attached: Mapping[str, Sequence[str]] | None = None
+        self._attached: Mapping[str, Sequence[translate.Attachment]] | None = None
         self._prefix_lists = _ReferencedPrefixLists(client, principal)
 
     def parts(self) -> Iterator[Page | Skipped]:
@@ -57,7 +57,9 @@ class Region:
         group = translate.security_group(raw, account_id=self._shard.account_id, region=self._shard.region)
         if self._attached is None:
             return group
-        return replace(group, interfaces=tuple(self._attached.get(group.group_id, ())))
+        attached = self._attached.get(group.group_id, ())
+        managed = tuple(each.interface_id for each in attached if each.managed)
+        return replace(group, interfaces=tuple(each.interface_id for each in attached), managed_interfaces=managed)
 
     def _read_interfaces(self) -> Iterator[Skipped]:
         try:
@@ -68,17 +70,17 @@ class Region:
             yield Skipped("network interfaces", str(error), error.hint, self._shard.account_id, self._shard.region)
 
 
-def _attached(client: BaseClient, principal: str) -> Mapping[str, Sequence[str]]:
-    """Group id → ids of the interfaces that have it."""
+def _attached(client: BaseClient, principal: str) -> Mapping[str, Sequence[translate.Attachment]]:
+    """Group id → the interfaces that have it."""
     operation = "DescribeNetworkInterfaces"
     inputs = client.meta.service_model.operation_model(operation).input_shape
     # Interfaces that AWS manages for the account can be hidden (EC2 API reference); older SDKs cannot ask for them.
     hidden_too = {_HIDDEN_TOO: True} if inputs and _HIDDEN_TOO in inputs.members else {}
-    attached: dict[str, list[str]] = {}
+    attached: dict[str, list[translate.Attachment]] = {}
     for page in all_pages(client, principal, operation, "NetworkInterfaces", **hidden_too):
         for interface in page:
-            for group_id, interface_id, _ in translate.attached_groups(interface):
-                attached.setdefault(group_id, []).append(interface_id)
+            for each in translate.attached_groups(interface):
+                attached.setdefault(each.group_id, []).append(each)
     return attached
 
 

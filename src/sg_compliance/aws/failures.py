@@ -23,15 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _UNREADABLE: Final = (ResponseParserError, KeyError, ValueError)
-SDK_FAILURES: Final = (BotoCoreError, ClientError, *_UNREADABLE)
+SDK_FAILURES: Final = (BotoCoreError, ClientError, TimeoutError, *_UNREADABLE)
 """All that a call can end in. botocore lets KeyError and ValueError through where an answer is not AWS's."""
 
-DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+DENIED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "KMSAccessDeniedException",
+        "UnauthorizedOperation",
+    }
+)
 EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _THROTTLED: Final = frozenset(
     {
         "EC2ThrottledException",
+        "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "SlowDown",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
@@ -50,7 +61,22 @@ _BAD_KEYS: Final = frozenset(
     }
 )
 _UNKNOWN_LIST: Final = frozenset({"InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"})
+_KEY_UNUSABLE: Final = frozenset(
+    {
+        "InvalidKeyId",
+        "KMS.DisabledException",
+        "KMS.KMSInvalidStateException",
+        "KMS.NotFoundException",
+        "KMSDisabledException",
+        "KMSInvalidStateException",
+        "KMSNotFoundException",
+    }
+)
 _UNKNOWN_UNIT: Final = frozenset({"ParentNotFoundException", "InvalidInputException"})
+
+_FAILED_INSIDE: Final = frozenset(
+    {"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable", "500", "503"}
+)
 
 _TRY_LATER: Final = "try again later; if it stays, see https://health.aws.amazon.com"
 _LOG_IN: Final = "log in again (aws sso login, or new keys), and check that this machine's clock is right"
@@ -63,7 +89,11 @@ _HINTS_BY_CODE: Final[tuple[tuple[frozenset[str], str], ...]] = (
     (_UNKNOWN_LIST, "the list was deleted or is not shared any more: remove the rules that refer to it, or share it"),
     (frozenset({"AWSOrganizationsNotInUseException"}), "this account is in no organisation: scan without --org"),
     (_UNKNOWN_UNIT, "check the ids given with --ou: ou-…, or r-… for the root"),
-    (frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "500", "503"}), _TRY_LATER),
+    (_KEY_UNUSABLE, "check the KMS key: it is off, about to be deleted, not there, or in another region"),
+    (frozenset({"NoSuchBucket"}), "check the name of the bucket, and that it was deployed"),
+    (frozenset({"ResourceNotFoundException"}), "check the name and region of the table, and that it was deployed"),
+    (frozenset({"NotFound", "NotFoundException"}), "check the ARN and region of the topic, and that it was deployed"),
+    (_FAILED_INSIDE, _TRY_LATER),
 )
 _HINTS_BY_TYPE: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
     (
@@ -74,7 +104,7 @@ _HINTS_BY_TYPE: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
     ((sdk.ConfigParseError,), "mend the file, or name another with AWS_CONFIG_FILE"),
     ((sdk.SSOError, sdk.TokenRetrievalError, sdk.CredentialRetrievalError), _LOG_IN),
     ((sdk.MetadataRetrievalError,), "check the role that is attached to this machine"),
-    ((sdk.ReadTimeoutError,), "the endpoint took the call and did not answer in time: try again later"),
+    ((sdk.ReadTimeoutError, TimeoutError), "the endpoint took the call and did not answer in time: try again later"),
     (
         (sdk.ConnectionError, sdk.HTTPClientError),
         "check the region's name, the network, the proxy (HTTPS_PROXY), and --endpoint-url if it is given",
@@ -86,8 +116,21 @@ _NOT_AWS: Final = "this is no answer of AWS: see whether a proxy or an emulator 
 
 _SERVICES: Final = {
     "sts": frozenset({"AssumeRole", "GetCallerIdentity"}),
+    "dynamodb": frozenset({"DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}),
+    "s3": frozenset({"GetObject", "HeadBucket", "ListObjectsV2", "PutObject"}),
+    "sns": frozenset({"Publish"}),
+    "ssm": frozenset({"GetParameter", "PutParameter"}),
     "organizations": frozenset({"ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"}),
 }
+_IAM_ACTIONS: Final = {
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "TransactWriteItems": "dynamodb:UpdateItem and dynamodb:PutItem",
+}
+"""Of operations that are not named as what allows them (Service Authorization Reference)."""
+
+_KMS_ACTION: Final = re.compile(r"\b(kms:[A-Za-z]+)")
+_KMS_KEY: Final = re.compile(r"(arn:[\w-]+:kms:[\w-]*:\d*:[\w/-]+)")
 _ENCODED: Final = re.compile(r"\s*Encoded authorization failure message: \S+")
 _USER: Final = re.compile(r"\bUser: (arn:\S+)")
 _RESOURCE: Final = re.compile(r"\bon resource: (arn:[^\s\"]+)")
@@ -111,7 +154,8 @@ def aws_error(error: Exception, principal: str = "") -> AwsError:
     if isinstance(error, ClientError):
         return _refused(error, principal)
     hints = (hint for types, hint in _HINTS_BY_TYPE if isinstance(error, types))
-    text = str(error).partition("\n")[0]  # below it a parser quotes the whole answer
+    first, _, others = str(error).partition("\n")  # below it a parser quotes the whole answer
+    text = f"{first} {others}" if isinstance(error, sdk.ParamValidationError) else first
     if isinstance(error, _UNREADABLE) and not isinstance(error, BotoCoreError):
         text = f"an answer came that cannot be read: {text}"
     return AwsError(text, code=type(error).__name__, hint=next(hints, _NOT_AWS))
@@ -138,6 +182,8 @@ def _refused(error: ClientError, principal: str) -> AwsError:
 
 
 def _action(operation: str) -> str:
+    if operation in _IAM_ACTIONS:
+        return _IAM_ACTIONS[operation]
     service = next((service for service, operations in _SERVICES.items() if operation in operations), "ec2")
     return f"{service}:{operation}"
 
@@ -158,6 +204,12 @@ def _denied_hint(operation: str, text: str, principal: str) -> str:
     policy = _found(_DENYING_POLICY, text)
     if policy:
         return f"a {policy} denies it: let {who} use {action} there, or leave the account or region out"
+    kms = _found(_KMS_ACTION, text)
+    if kms:
+        key = _found(_KMS_KEY, text) or "the key"
+        return f"allow {kms} on {key} to {who}, in its own policies and in the policy of the key"
+    if action.startswith("s3:"):
+        return f"allow {action} to {who}, in its own policies and in the policy of the bucket"
     if action.startswith("organizations:"):
         return (
             f"allow {action} to {who} in the management account or a delegated administrator, or name the accounts "

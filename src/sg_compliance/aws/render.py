@@ -5,13 +5,25 @@ Not written down: what stood in a file where AWS has an object, for it has no pl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sg_compliance.aws.translate import ATTACHED
-from sg_compliance.model.security_group import CidrPeer, Direction, PrefixListPeer
+from sg_compliance.aws.translate import ATTACHED, MANAGED
+from sg_compliance.model.security_group import (
+    CODES,
+    ICMP,
+    ICMP_PROTOCOLS,
+    ICMPV6,
+    LAST_PORT,
+    TCP,
+    UDP,
+    WITH_PORTS,
+    CidrPeer,
+    Direction,
+    PrefixListPeer,
+)
 
 if TYPE_CHECKING:
-    from sg_compliance.model.security_group import Peer, PrefixList, SecurityGroup
+    from sg_compliance.model.security_group import Peer, PrefixList, SecurityGroup, SecurityGroupRule
 
 
 def render_group(group: SecurityGroup) -> dict[str, Any]:
@@ -23,6 +35,7 @@ def render_group(group: SecurityGroup) -> dict[str, Any]:
         "OwnerId": group.account_id,
         **({"VpcId": group.vpc_id} if group.vpc_id else {}),
         **({} if group.interfaces is None else {ATTACHED: list(group.interfaces)}),
+        **({MANAGED: list(group.managed_interfaces)} if group.managed_interfaces else {}),
         "SecurityGroupArn": _arn(group),
         "Tags": [{"Key": key, "Value": value} for key, value in group.tags],
         "IpPermissions": _render_rules(group, Direction.INGRESS),
@@ -72,6 +85,33 @@ def _render_peer(peer: Peer) -> tuple[str, dict[str, str]]:
         "PeeringStatus": peer.peering_status,
     }
     return "UserIdGroupPairs", {key: value for key, value in named.items() if value}
+
+
+def render_permission(rule: SecurityGroupRule) -> dict[str, Any]:
+    """The rule as an IpPermission with one peer, to be authorized: AWS's canonical form, not what was written once."""
+    ports = dict(zip(("FromPort", "ToPort"), _from_and_to(rule), strict=False))
+    peer = rule.peer
+    key, named = _render_peer(peer._replace(text=str(peer.block)) if isinstance(peer, CidrPeer) else peer)
+    # A name beside the id is only for groups outside a VPC, and a status is AWS's to tell (EC2 API, UserIdGroupPair).
+    given = {name: value for name, value in named.items() if name not in {"GroupName", "PeeringStatus"}}
+    said = {"Description": rule.description} if rule.description else {}
+    protocol = _PROTOCOLS.get(rule.protocol, str(rule.protocol))
+    return {"IpProtocol": protocol, **ports, key: [{**given, **said}]}
+
+
+_PROTOCOLS: Final = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmpv6"}
+
+
+def _from_and_to(rule: SecurityGroupRule) -> tuple[int, ...]:
+    """FromPort and ToPort; type and code for ICMP; nothing where there are no ports."""
+    if rule.protocol in WITH_PORTS:
+        return rule.first, rule.last
+    if rule.protocol not in ICMP_PROTOCOLS:
+        return ()
+    if (rule.first, rule.last) == (0, LAST_PORT):
+        return -1, -1
+    kind, code = divmod(rule.first, CODES)
+    return kind, (code if rule.first == rule.last else -1)
 
 
 def _render_text(text: str) -> tuple[str, dict[str, str]]:

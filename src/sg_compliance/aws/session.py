@@ -41,6 +41,15 @@ MAX_ATTEMPTS: Final = 6
 _MAX_CLIENTS: Final = 256
 """Each keeps connections open: more than a scan reads at once, and far from the usual limit of 1,024 open files."""
 
+_OPERATIONS: Final = {
+    "dynamodb:PutItem": ("PutItem", "TransactWriteItems"),
+    "s3:ListBucket": ("HeadBucket", "ListObjectsV2"),
+}
+"""Operations that are not named as the IAM action that allows them (Service Authorization Reference).
+
+A transaction needs the action of each of its writes; HeadBucket is what the SDK asks when a bucket is elsewhere.
+"""
+
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 60
 
@@ -136,7 +145,8 @@ class Sessions:
     ) -> BaseClient:
         """Return a client that can do no more than `actions` (`ec2:DescribeRegions` …). Raises AwsError.
 
-        Without a region it is at home; without an account it acts as the caller.
+        Without a region it is at home; without an account it acts as the caller. Actions of other services, which
+        AWS takes on the caller's behalf (`kms:Decrypt` in S3), are no operations of this client.
         """
         assumed = self._credentials(account_id, role_name) if account_id else None
         place = region or self.home_region
@@ -168,7 +178,7 @@ class Sessions:
 
     def _create(self, service: str, actions: frozenset[str], region: str, assumed: _AssumedRole | None) -> BaseClient:
         """Make a client. Only under the lock: sessions are not thread-safe, clients are (boto3's guide, Session)."""
-        operations = frozenset(action.partition(":")[2] for action in actions)
+        operations = _operations(service, actions)
         with explained():
             client = self._session.client_for(assumed, operations, service, region, self._endpoint_url)
         if assumed is not None:
@@ -283,6 +293,12 @@ class _AssumedRole(DeferredRefreshableCredentials):
             "token": given["SessionToken"],
             "expiry_time": given["Expiration"].isoformat(),
         }
+
+
+def _operations(service: str, actions: frozenset[str]) -> frozenset[str]:
+    """The operations of a service that the IAM actions allow."""
+    own = [action for action in actions if action.startswith(f"{service}:")]
+    return frozenset(name for action in own for name in _OPERATIONS.get(action, (action.partition(":")[2],)))
 
 
 def _check_url(endpoint_url: str | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from sg_compliance.model.addresses import parse_cidr
 from sg_compliance.model.security_group import (
@@ -28,6 +28,7 @@ from sg_compliance.model.security_group import (
     PrefixListPeer,
     SecurityGroup,
     SecurityGroupRule,
+    identity,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ UNKNOWN: Final = "unknown"
 _ARN_PARTS: Final = 6
 _QUOTED: Final = 60
 ATTACHED: Final = "AttachedNetworkInterfaceIds"
+MANAGED: Final = "ManagedNetworkInterfaceIds"
 """Not AWS's: what `render_group` writes for a snapshot, so that "none" and "not read" stay apart."""
 
 
@@ -60,10 +62,11 @@ def security_group(raw: Mapping[str, Any], *, account_id: str = "", region: str 
         name=_text(raw.get("GroupName")),
         description=_text(raw.get("Description")),
         vpc_id=_text(raw.get("VpcId")) or None,
-        tags=tuple([(_text(tag.get("Key")), _text(tag.get("Value"))) for tag in _items(raw.get("Tags"))]),
+        tags=_tags(raw),
         rules=tuple(rules),
         malformed=tuple(malformed),
         interfaces=_interfaces(raw.get(ATTACHED)),
+        managed_interfaces=_interfaces(raw.get(MANAGED)) or (),
     )
 
 
@@ -243,6 +246,32 @@ def _icmp_span(kind: int | None, code: int | None) -> tuple[int, int]:
     return (start, start + CODES - 1) if code in (None, -1) else (start + (code or 0), start + (code or 0))
 
 
+def security_group_rule(raw: Mapping[str, Any]) -> SecurityGroupRule | MalformedRule:
+    """Read one element of `SecurityGroupRules`: one peer, with id, description and tags."""
+    direction = Direction.EGRESS if raw.get("IsEgress") else Direction.INGRESS
+    referenced = raw.get("ReferencedGroupInfo")
+    in_permission = {
+        "IpRanges": [{"CidrIp": raw["CidrIpv4"]}] if raw.get("CidrIpv4") else [],
+        "Ipv6Ranges": [{"CidrIpv6": raw["CidrIpv6"]}] if raw.get("CidrIpv6") else [],
+        "PrefixListIds": [{"PrefixListId": raw["PrefixListId"]}] if raw.get("PrefixListId") else [],
+        "UserIdGroupPairs": [referenced] if isinstance(referenced, dict) and referenced.get("GroupId") else [],
+    }
+    rules: list[SecurityGroupRule] = []
+    malformed: list[MalformedRule] = []
+    permission = {key: raw.get(key) for key in ("IpProtocol", "FromPort", "ToPort")}
+    _read_permission({**permission, **in_permission}, direction, rules, malformed)
+    if len(rules) != 1:
+        problem = malformed[0].problem if malformed else "the rule names no peer"
+        return MalformedRule(direction, problem, _text(raw.get("IpProtocol")), None, None, "")
+    return rules[0]._replace(
+        description=_description(raw), rule_id=_text(raw.get("SecurityGroupRuleId")) or None, tags=_tags(raw)
+    )
+
+
+def _tags(raw: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple([(_text(tag.get("Key")), _text(tag.get("Value"))) for tag in _items(raw.get("Tags"))])
+
+
 def rule_ids(rules: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], str]:
     """Elements of `SecurityGroupRules` → (direction, protocol, first, last, peer) → rule id (`sgr-…`)."""
     found: dict[tuple[Any, ...], str] = {}
@@ -267,16 +296,8 @@ def _rule_key(raw: Mapping[str, Any]) -> tuple[Any, ...] | None:
 
 def with_rule_ids(group: SecurityGroup, ids: Mapping[tuple[Any, ...], str]) -> SecurityGroup:
     """The same group, its rules named by their ids where they are known."""
-    rules = tuple(
-        rule._replace(rule_id=ids.get((*rule[:4], _peer_key(rule.peer)), rule.rule_id)) for rule in group.rules
-    )
+    rules = tuple(rule._replace(rule_id=ids.get(identity(rule), rule.rule_id)) for rule in group.rules)
     return replace(group, rules=rules)
-
-
-def _peer_key(peer: Peer) -> object:
-    if isinstance(peer, CidrPeer):
-        return peer.block
-    return peer.prefix_list_id if isinstance(peer, PrefixListPeer) else peer.group_id
 
 
 def prefix_list(raw: Mapping[str, Any], entries: Iterable[Mapping[str, Any]] | None) -> PrefixList:
@@ -294,7 +315,21 @@ def prefix_list(raw: Mapping[str, Any], entries: Iterable[Mapping[str, Any]] | N
     )
 
 
-def attached_groups(interface: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """One element of `NetworkInterfaces` → (group id, interface id, VPC id) for each of its groups."""
+class Attachment(NamedTuple):
+    """An interface that has a group. `managed`: an AWS service made it and looks after it."""
+
+    group_id: str
+    interface_id: str
+    vpc_id: str
+    managed: bool
+
+
+def attached_groups(interface: Mapping[str, Any]) -> Iterator[Attachment]:
+    """One element of `NetworkInterfaces` → an attachment for each of its groups."""
+    operator = interface.get("Operator")
+    managed = interface.get("RequesterManaged") is True or (
+        isinstance(operator, dict) and operator.get("Managed") is True
+    )
     for group in _items(interface.get("Groups")):
-        yield _text(group.get("GroupId")), _text(interface.get("NetworkInterfaceId")), _text(interface.get("VpcId"))
+        ids = (_text(group.get("GroupId")), _text(interface.get("NetworkInterfaceId")), _text(interface.get("VpcId")))
+        yield Attachment(*ids, managed)

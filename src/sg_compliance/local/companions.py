@@ -32,7 +32,7 @@ class Translation(Protocol):
     def prefix_list(self, raw: Mapping[str, Any], entries: Iterable[Mapping[str, Any]] | None) -> PrefixList:
         """Read one element of `PrefixLists`."""
 
-    def attached_groups(self, interface: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    def attached_groups(self, interface: Mapping[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
         """Read one element of `NetworkInterfaces`."""
 
     def rule_ids(self, rules: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], str]:
@@ -53,7 +53,7 @@ class Companions:
         self._unreadable: set[str] = set()
         self._pages_of_entries: dict[str, Pages] = {}
         self._names: dict[str, str] = {}
-        self._interfaces: dict[str, set[str]] = {}
+        self._interfaces: dict[str, dict[str, bool]] = {}
         self._vpcs: set[str] = set()  # where interfaces were read: elsewhere nobody knows that nothing is attached
         self._rules = RuleTable()
 
@@ -118,8 +118,9 @@ class Companions:
     def _gather_interfaces(self, file: JsonFile) -> bool:
         found = False
         for raw in file.elements(INTERFACES):
-            for group_id, interface_id, vpc_id in self._translate.attached_groups(raw) if isinstance(raw, dict) else ():
-                self._interfaces.setdefault(group_id, set()).add(interface_id)
+            attached = self._translate.attached_groups(raw) if isinstance(raw, dict) else ()
+            for group_id, interface_id, vpc_id, managed in attached:
+                self._interfaces.setdefault(group_id, {})[interface_id] = managed
                 self._vpcs.add(vpc_id)
                 found = True
         return found
@@ -140,7 +141,8 @@ class Companions:
             return group
         attached = self._interfaces.get(group.group_id)
         if attached or (group.interfaces is None and group.vpc_id in self._vpcs):
-            group = replace(group, interfaces=tuple(sorted(attached or ())))
+            managed = tuple(sorted(name for name, is_managed in (attached or {}).items() if is_managed))
+            group = replace(group, interfaces=tuple(sorted(attached or ())), managed_interfaces=managed)
         return group
 
     def with_rule_ids(self, groups: Sequence[SecurityGroup]) -> Sequence[SecurityGroup]:

@@ -72,7 +72,10 @@ Peer: TypeAlias = CidrPeer | PrefixListPeer | GroupPeer
 
 
 class SecurityGroupRule(NamedTuple):
-    """One rule: protocol number or -1, first and last port in the port space, one peer; then as AWS wrote it."""
+    """One rule: protocol number or -1, first and last port in the port space, one peer; then as AWS wrote it.
+
+    `tags` are known only where the rule itself was asked for (DescribeSecurityGroupRules).
+    """
 
     direction: Direction
     protocol: int
@@ -84,6 +87,24 @@ class SecurityGroupRule(NamedTuple):
     to_port: int | str | None
     description: str | None = None
     rule_id: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+Identity: TypeAlias = "tuple[Direction, int, int, int, Cidr | str]"
+
+
+def identity(rule: SecurityGroupRule) -> Identity:
+    """What makes two rules the same to AWS: authorizing both is InvalidPermission.Duplicate.
+
+    Not the description, nor tags or the id (EC2 API reference, AuthorizeSecurityGroupIngress).
+    """
+    return (*rule[:4], _peer_identity(rule.peer))
+
+
+def _peer_identity(peer: Peer) -> Cidr | str:
+    if isinstance(peer, CidrPeer):
+        return peer.block
+    return peer.prefix_list_id if isinstance(peer, PrefixListPeer) else peer.group_id
 
 
 class MalformedRule(NamedTuple):
@@ -97,9 +118,24 @@ class MalformedRule(NamedTuple):
     peer: str
 
 
+class Place(NamedTuple):
+    """Where a group is, and which."""
+
+    account_id: str
+    region: str
+    group_id: str
+
+    def __str__(self) -> str:
+        """`111122223333/eu-west-1/sg-…`, as people and logs read it."""
+        return "/".join(self)
+
+
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """A group in one account and region. `interfaces` is None where attached interfaces were not read."""
+    """A group in one account and region. `interfaces` is None where attached interfaces were not read.
+
+    `managed_interfaces` are those of them that an AWS service made and looks after (`RequesterManaged`).
+    """
 
     account_id: str
     region: str
@@ -111,6 +147,12 @@ class SecurityGroup:
     rules: tuple[SecurityGroupRule, ...] = ()
     malformed: tuple[MalformedRule, ...] = ()
     interfaces: tuple[str, ...] | None = None
+    managed_interfaces: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where the group is."""
+        return Place(self.account_id, self.region, self.group_id)
 
     def tag(self, key: str) -> str | None:
         """The tag's value, or None. Tag keys are case-sensitive in AWS."""

@@ -7,7 +7,7 @@ with `x_` belong to the user and are taken out before the models see the documen
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field
 
@@ -29,7 +29,11 @@ from sg_compliance.policy.rule import (
     Restriction,
     Section,
     SecurityGroupId,
+    StrategyText,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class GlobalRules(Section):
@@ -100,11 +104,37 @@ class ExemptionEntry(Section):
         return self.expiry_date if isinstance(self.expiry_date, datetime) else None
 
 
+class Granted(NamedTuple):
+    """An exemption that was granted outside the document, for a group or an account; `path` is where it is kept."""
+
+    path: str
+    subject: str
+    entry: ExemptionEntry
+
+
 class Exemptions(Section):
     """Exemptions by group and by account."""
 
     security_group_exemptions: dict[SecurityGroupId, ExemptionEntry] = {}
     account_exemptions: dict[AccountId, ExemptionEntry] = {}
+    _granted: tuple[Granted, ...] = ()
+    """What was granted outside the document."""
+
+    def with_granted(self, granted: Iterable[Granted]) -> Self:
+        """The same exemptions with these beside them. None stands in place of another: each counts by itself."""
+        made = self.model_copy()
+        made._granted = (*self._granted, *granted)  # noqa: SLF001 - its own class
+        return made
+
+    def of(self, group_id: str, account_id: str) -> Iterator[Granted]:
+        """Every exemption of the group and of its account."""
+        for scope, entries, subject in (
+            ("security_group_exemptions", self.security_group_exemptions, group_id),
+            ("account_exemptions", self.account_exemptions, account_id),
+        ):
+            if subject in entries:
+                yield Granted(f"exemptions.{scope}.{subject}", subject, entries[subject])
+        yield from (each for each in self._granted if each.subject in {group_id, account_id})
 
 
 class Deductions(Section):
@@ -158,6 +188,7 @@ class AccountConfig(Section):
     enforcement_level: Literal["disabled", "monitor", "warn", "enforce"] = "monitor"
     regions: list[Region] = []
     cross_account_role_name: NonEmpty | None = None
+    strategy: StrategyText | None = None
     actions: AccountActions = AccountActions()
     notification_settings: dict[str, Any] = {}
     warning_settings: WarningSettings = WarningSettings()

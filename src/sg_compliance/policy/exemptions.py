@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sg_compliance.model.concession import ConcessionKind
 from sg_compliance.model.finding import Exemption
+from sg_compliance.policy.document import ExemptionEntry, Granted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from sg_compliance.model.concession import Concession
     from sg_compliance.model.finding import Finding
-    from sg_compliance.policy.document import ExemptionEntry, Exemptions
+    from sg_compliance.policy.document import Document, Exemptions
 
 
 def exemption_of(
@@ -21,19 +24,12 @@ def exemption_of(
 
     In an environment with `required_approvals` only an exemption approved by one of them counts.
     """
-    found = [_exemption(path, entry, required_approvals, now) for path, entry in _entries(finding, exemptions)]
+    found = [
+        _exemption(each.path, each.entry, required_approvals, now)
+        for each in exemptions.of(finding.group.group_id, finding.group.account_id)
+        if finding.rule_id in each.entry.exempted_rules
+    ]
     return min(found, key=lambda each: (each.lapsed, each.path), default=None)
-
-
-def _entries(finding: Finding, exemptions: Exemptions) -> Iterator[tuple[str, ExemptionEntry]]:
-    group = finding.group
-    for scope, entries, key in (
-        ("security_group_exemptions", exemptions.security_group_exemptions, group.group_id),
-        ("account_exemptions", exemptions.account_exemptions, group.account_id),
-    ):
-        entry = entries.get(key)
-        if entry and finding.rule_id in entry.exempted_rules:
-            yield f"exemptions.{scope}.{key}", entry
 
 
 def _exemption(path: str, entry: ExemptionEntry, required_approvals: Sequence[str], now: datetime) -> Exemption:
@@ -43,3 +39,28 @@ def _exemption(path: str, entry: ExemptionEntry, required_approvals: Sequence[st
     lapsed = "expired" if expired else f"approved by none of {', '.join(required_approvals)}" if unapproved else ""
     days_left = (expires - now).days if expires else None
     return Exemption(path, entry.reason, entry.approved_by, expires, days_left, lapsed)
+
+
+def exempting(document: Document, concessions: Iterable[Concession]) -> Document:
+    """The document with the exemptions that were granted outside it beside its own.
+
+    Each counts by itself, until its own time: one that has expired gains nothing from another that has not. What nobody
+    approved, or names no rule, does not count.
+    """
+    granted = [
+        Granted(each.id, each.subject, _entry(each))
+        for each in concessions
+        if each.kind is ConcessionKind.EXEMPTION and each.rules and each.approved_by.strip()
+    ]
+    return document.model_copy(update={"exemptions": document.exemptions.with_granted(granted)})
+
+
+def _entry(concession: Concession) -> ExemptionEntry:
+    return ExemptionEntry.model_validate(
+        {
+            "reason": concession.reason.strip() or "no reason was given",
+            "exempted_rules": list(concession.rules),
+            "expiry_date": concession.expires.isoformat() if concession.expires else "permanent",
+            "approved_by": concession.approved_by,
+        }
+    )

@@ -149,11 +149,14 @@ def _reactions(document: Document) -> Iterator[Lint]:
     ):
         path = document.path_of("compliance_actions")
         yield _no_backup(f"{path}.violation_handling.backup_rules_before_remediation", "automatic_remediation")
+    for index, config in enumerate(document.accounts_config):
+        if config.enforcement_level == "enforce" and not config.actions.backup_before_changes:
+            yield _no_backup(f"accounts_config[{index}].actions.backup_before_changes", "enforcement")
 
 
 def _no_backup(path: str, what: str) -> Lint:
-    message = f"{what} is enabled, and what it removes is not backed up"
-    return remark("no-backup", path, message, "switch the backup on: without it nothing can be rolled back")
+    message = f"{what} is enabled and asks for no backup, but a backup is always made"
+    return remark("no-backup", path, message, "write true: a change without a backup could not be rolled back")
 
 
 def _told_twice(document: Document) -> Iterator[Lint]:

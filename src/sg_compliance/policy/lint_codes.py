@@ -48,7 +48,7 @@ WARNINGS: Final = {
     "network-empty": "a name in x_networks without a CIDR",
     "severity-told-twice": "a severity in more than one list of notification_escalation, or twice in one",
     "threshold-never-reached": "threshold_per_hour below threshold_per_minute: the latter is never reached first",
-    "no-backup": "an automatic remediation that is switched on without a backup",
+    "no-backup": "a remediation that is switched on and asks for no backup: one is always made",
     "dummy-rule-public": "a dummy rule that opens something to public addresses",
     "dummy-rule-violates": "a dummy rule that violates the policy itself, so that a locked group never complies",
     "dummy-rule-description": "a description of the dummy rule that AWS would refuse or cut",

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.security_group import LAST_PORT
-from sg_compliance.policy.rule import CidrText, Count, Flag, NonEmpty, ProtocolText, Section
+from sg_compliance.policy.rule import CidrText, Count, Flag, NonEmpty, ProtocolText, Section, StrategyText
 
 Port: TypeAlias = Annotated[int, Field(ge=-1, le=LAST_PORT, strict=True)]
 
@@ -59,12 +59,13 @@ class NotificationSettings(Section):
 
 
 class RemediationSettings(Section):
-    """When a scan may change a group. Hours."""
+    """When a group may be changed, in hours, and how."""
 
     automatic_remediation: Flag = False
     require_manual_approval: Flag = True
     grace_period_hours: Count = 24
     escalation_after_hours: Count = 72
+    strategy: StrategyText = "lockdown"
 
 
 class ComplianceActions(Section):

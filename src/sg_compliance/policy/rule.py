@@ -114,6 +114,7 @@ CidrText: TypeAlias = Annotated[NonEmpty, AfterValidator(_cidr)]
 Count: TypeAlias = Annotated[int, Field(ge=0, strict=True)]
 Points: TypeAlias = Annotated[float, Field(ge=0, strict=True)]
 MatchText: TypeAlias = Literal["overlap", "cover"]
+StrategyText: TypeAlias = Literal["lockdown", "revoke_violating", "trim"]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Region: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$")]
 AccountId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
@@ -151,7 +152,7 @@ class Rule(Section):
 class Violable(Rule):
     """A rule that a group can violate."""
 
-    strategy: Literal["lockdown", "revoke_violating", "trim"] | None = None
+    strategy: StrategyText | None = None
 
 
 class ProhibitedRule(Violable):

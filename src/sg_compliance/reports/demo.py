@@ -1,4 +1,4 @@
-"""What to try after the demo."""
+"""What the demo shows besides a scan: a change that is taken back, and what to try next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from sg_compliance.enforcement.plan import Plan
+    from sg_compliance.model.outcome import RoundTrip
 
 
 GROUP: Final = "sftp-partners"
@@ -28,6 +31,35 @@ def next_steps(program: str, snapshot: str, endpoint_url: str | None) -> Iterato
             f"AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo {program} scan --org --endpoint-url {endpoint_url}"
         )
         yield _step(command, "scan it as AWS, while this runs (Ctrl-C ends it)")
+
+
+def blunt_lines(plan: Plan, gentle: Plan, problems: Sequence[str]) -> Iterator[Text]:
+    """What the bluntest tool would do to all groups with critical findings, and what keeps this one from it.
+
+    `gentle` is the plan for the same findings that takes away only what violates.
+    """
+    lost = sum(len(each.group.rules) for each in plan.groups if each.changes_rules)
+    guilty = sum(len(each.wanted.gone or ()) for each in gentle.groups)
+    yield Text()
+    yield Text("Locking every group with a critical finding down", style="bold")
+    yield Text(f"  would take {lost:,} rules from {plan.by_account().total()} groups; {guilty:,} of them violate.")
+    for problem in problems:
+        yield Text.assemble("  stopped: ", (problem, "yellow"))
+
+
+def round_trip_lines(accounts: int, trip: RoundTrip) -> Iterator[Text]:
+    """What was changed, and that it is as if nothing had been."""
+    yield Text()
+    yield Text("Closing just what violates, in the accounts that are within the budget", style="bold")
+    yield Text(
+        f"  {trip.groups} groups in {accounts} accounts changed: {trip.revoked} rules revoked, "
+        f"{trip.authorized} added in their place. Each was backed up first."
+    )
+    yield Text(f"  {trip.restored} groups taken back.")
+    for when, digest in (("before", trip.before), ("changed", trip.changed), ("after", trip.after)):
+        yield Text(f"    {when:8} sha256 {digest}", style="dim")
+    verdict = "identical: every rule, description and tag is as it was" if trip.is_exact else "NOT identical"
+    yield Text.assemble("  before and after are ", (verdict, "bold green" if trip.is_exact else "bold red"))
 
 
 def _step(command: str, said: str) -> Text:

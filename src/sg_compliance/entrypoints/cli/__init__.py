@@ -11,12 +11,28 @@ from typing import Annotated
 import typer
 
 from sg_compliance import __version__
-from sg_compliance.entrypoints.cli import demo, explain, policy, scan, snapshot
+from sg_compliance.entrypoints.cli import (
+    apply,
+    audit,
+    backups,
+    demo,
+    exempt,
+    explain,
+    history,
+    pause,
+    plan,
+    policy,
+    remediate,
+    rollback,
+    scan,
+    snapshot,
+    unprotect,
+)
 from sg_compliance.errors import SgComplianceError
 
 app = typer.Typer(
     name="sg-compliance",
-    help="Find and explain what AWS security groups really open, in every account, from one policy.",
+    help="Find, explain and close what AWS security groups really open, in every account, from one policy.",
     epilog="Start with `sg-compliance demo`, or `sg-compliance scan --from groups.json`.",
     no_args_is_help=True,
     add_completion=False,
@@ -27,6 +43,24 @@ app = typer.Typer(
 app.command(epilog=scan.EXAMPLES)(scan.scan)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=snapshot.EXAMPLES)(snapshot.snapshot)
+app.command(epilog=plan.EXAMPLES)(plan.plan)
+app.command(epilog=apply.EXAMPLES)(apply.apply)
+app.command(epilog=remediate.EXAMPLES)(remediate.remediate)
+app.command(epilog=rollback.EXAMPLES)(rollback.rollback)
+app.add_typer(backups.app, name="backups")
+app.command(epilog=history.EXAMPLES)(history.history)
+app.add_typer(exempt.app, name="exempt")
+app.command(epilog=unprotect.EXAMPLES)(unprotect.unprotect)
+app.command(epilog=pause.PAUSE_EXAMPLES)(pause.pause)
+app.command(epilog=pause.RESUME_EXAMPLES)(pause.resume)
+app.add_typer(audit.app, name="audit")
+app.add_typer(backups.app, name="backups")
+app.command(epilog=history.EXAMPLES)(history.history)
+app.add_typer(exempt.app, name="exempt")
+app.command(epilog=unprotect.EXAMPLES)(unprotect.unprotect)
+app.command(epilog=pause.PAUSE_EXAMPLES)(pause.pause)
+app.command(epilog=pause.RESUME_EXAMPLES)(pause.resume)
+app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 

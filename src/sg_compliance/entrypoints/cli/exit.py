@@ -9,10 +9,12 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sg_compliance.model.finding import Severity
+    from sg_compliance.model.outcome import Outcome
     from sg_compliance.model.scan import Summary
+    from sg_compliance.workflows.plan import Planned
 
 CLEAN: Final = 0
 FINDINGS: Final = 1
@@ -28,6 +30,32 @@ def status_of(summary: Summary, fail_on: Severity | None) -> int:
         return COULD_NOT
     worst = summary.worst()
     return FINDINGS if fail_on and worst and worst.rank >= fail_on.rank else CLEAN
+
+
+def status_of_plan(planned: Planned) -> int:
+    """2 where the plan is partial, else 1 where something is planned, else 0."""
+    if not planned.complete:
+        return COULD_NOT
+    return FINDINGS if planned.plan.groups else CLEAN
+
+
+def status_of_run(outcomes: Sequence[Outcome], *, stopped: bool) -> int:
+    """2 where something failed, is incomplete, or was not come to; else 1 where a group was left; else 0."""
+    from sg_compliance.model.outcome import Status
+
+    if stopped or any(each.status in {Status.FAILED, Status.INCOMPLETE} for each in outcomes):
+        return COULD_NOT
+    return CLEAN if all(each.status.is_complete for each in outcomes) else FINDINGS
+
+
+def status_of_rollback(outcomes: Sequence[Outcome], *, stopped: bool) -> int:
+    """2 where a group was not restored at all, else 1 where not all of one could be, else 0."""
+    from sg_compliance.model.outcome import Status
+
+    not_restored = [each for each in outcomes if not each.status.is_complete and each.status is not Status.PARTIAL]
+    if stopped or not_restored:
+        return COULD_NOT
+    return CLEAN if all(each.status.is_complete for each in outcomes) else FINDINGS
 
 
 @contextmanager

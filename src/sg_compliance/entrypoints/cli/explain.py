@@ -31,13 +31,16 @@ def explain(
     session_name: options.SessionName = options.SESSION_NAME,
     profile: options.Profile = None,
     endpoint_url: options.EndpointUrl = None,
+    state: options.StatePlace = None,
+    table: options.Table = options.TABLE,
 ) -> None:
     """Say what a group opens to whom, what violates the policy, the smallest change, and why the rest is fine."""
     import json
 
     from sg_compliance import bootstrap
     from sg_compliance.entrypoints.cli.exit import COULD_NOT
-    from sg_compliance.entrypoints.cli.terminal import talk, warn_of_unknown_environment, write, write_text
+    from sg_compliance.entrypoints.cli.planning import read_policy
+    from sg_compliance.entrypoints.cli.terminal import talk, write, write_text
     from sg_compliance.reports.explanation import explanation_lines, explanation_record
     from sg_compliance.reports.text import skipped_lines
     from sg_compliance.workflows.explain import explain_group
@@ -55,8 +58,7 @@ def explain(
         external_id=external_id,
         session_name=session_name,
     )
-    judge = bootstrap.judge(policy, environment)
-    warn_of_unknown_environment(judge.parsed.document, environment)
+    judge = read_policy(place, options.state(state, table), policy, environment)
     with bootstrap.inventory(place, judge.parsed) as inventory:
         found = explain_group(inventory, judge.evaluator, group)
     if json_:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from sg_compliance.bootstrap import Where
+
+if TYPE_CHECKING:
+    from sg_compliance.bootstrap.enforcement import State
 
 _ACCOUNT: Final = re.compile(r"^\d{12}$", re.ASCII)
 
@@ -93,6 +98,36 @@ RoleName = Annotated[str, typer.Option(help="Role to assume in every other accou
 ExternalId = Annotated[str | None, typer.Option(help="External id to assume the role with.")]
 SessionName = Annotated[str, typer.Option(help="Session name that CloudTrail will show.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Regions read at once.")]
+StatePlace = Annotated[
+    str | None,
+    typer.Option(
+        "--state",
+        metavar="PLACE",
+        help="Where backups, journal and audit log are kept: a folder, or s3://BUCKET/PREFIX. "
+        "Else $SG_COMPLIANCE_STATE, else the folder for your programs' state.",
+    ),
+]
+Table = Annotated[str, typer.Option("--table", metavar="NAME", help="DynamoDB table beside a state in S3.")]
+KmsKey = Annotated[str, typer.Option("--kms-key", metavar="KEY", help="KMS key of a state in S3; else AWS's own.")]
+PauseParameter = Annotated[
+    str, typer.Option("--pause-parameter", metavar="NAME", help="SSM parameter that pauses all changes, with S3.")
+]
+Topic = Annotated[str, typer.Option("--topic", metavar="ARN", help="SNS topic where changes are told.")]
+ChangeRoleName = Annotated[
+    str, typer.Option("--change-role-name", help="Role to assume in every other account to change groups.")
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for backups and the audit log.")]
+RolePolicy = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="FILE", help="Policy that names accounts whose role is called otherwise."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+CHANGE_ROLE_NAME: Final = "sg-compliance-remediate"
+TABLE: Final = "sg-compliance"
+PAUSE_PARAMETER: Final = "/sg-compliance/paused"
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 ROLE_NAME: Final = "sg-compliance-scan"
@@ -114,6 +149,7 @@ def where(
     external_id: str | None,
     session_name: str,
     workers: int = WORKERS,
+    change_role_name: str = CHANGE_ROLE_NAME,
 ) -> Where:
     """Put the options together, and refuse those that contradict each other."""
     live = {
@@ -147,4 +183,82 @@ def where(
         external_id=external_id,
         session_name=session_name,
         workers=workers,
+        change_role_name=change_role_name,
     )
+
+
+def connection(
+    *, profile: str | None, endpoint_url: str | None, external_id: str | None, session_name: str, change_role_name: str
+) -> Where:
+    """How to reach AWS, where no group has to be looked for."""
+    return Where(
+        profile=profile,
+        endpoint_url=endpoint_url,
+        external_id=external_id,
+        session_name=session_name,
+        change_role_name=change_role_name,
+    )
+
+
+def state(
+    place: str | None,
+    table: str = TABLE,
+    kms_key: str = "",
+    pause_parameter: str = PAUSE_PARAMETER,
+    topic: str = "",
+) -> State:
+    """Where backups, journal and audit log are kept."""
+    from sg_compliance.bootstrap.enforcement import State
+
+    if place is not None and not place.strip():
+        raise typer.BadParameter("an empty value; give a folder, or s3://BUCKET/PREFIX", param_hint="--state")
+    return State(place, table, kms_key, pause_parameter, topic)
+
+
+def again(where: Where, state: State) -> str:
+    """The options that a command which is shown has to be given again: what is not as it is without them."""
+    given = {
+        "--state": state.location,
+        "--table": state.table if state.table != TABLE else None,
+        "--kms-key": state.kms_key,
+        "--pause-parameter": state.switch if state.switch != PAUSE_PARAMETER else None,
+        "--topic": state.topic_arn,
+        "--profile": where.profile,
+        "--endpoint-url": where.endpoint_url,
+        "--external-id": where.external_id,
+        "--change-role-name": where.change_role_name if where.change_role_name != CHANGE_ROLE_NAME else None,
+    }
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
+
+
+def duration(text: str) -> timedelta:
+    """`90m`, `24h`, `7d`."""
+    from sg_compliance.policy.times import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """A time: RFC 3339, in UTC where it does not say, or so long ago (`24h`)."""
+    from sg_compliance.policy.times import parse_past
+
+    try:
+        return parse_past(text, now)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def lasting(text: str, now: datetime) -> timedelta:
+    """For how long: `24h`, or until a time that is to come."""
+    from sg_compliance.policy.times import parse_future
+
+    try:
+        left = parse_future(text, now) - now
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if left < timedelta(0):
+        raise typer.BadParameter(f"{text!r} is over already")
+    return left

@@ -82,6 +82,8 @@ def scan(
         Path | None,
         typer.Option("--history", metavar="FILE", help="Remember in this SQLite file when findings were first seen."),
     ] = None,
+    state: options.StatePlace = None,
+    table: options.Table = options.TABLE,
     quiet: options.Quiet = False,
 ) -> None:
     """Find what security groups really open, against a policy. Reads only: never changes anything.
@@ -89,9 +91,8 @@ def scan(
     Without --from, AWS is asked with the credentials that boto3 finds: the caller's own account, or --org, or
     --accounts. Accounts and regions that cannot be read are reported and never stop the others.
     """
-    from sg_compliance import bootstrap
     from sg_compliance.entrypoints.cli.exit import status_of
-    from sg_compliance.entrypoints.cli.terminal import warn_of_unknown_environment
+    from sg_compliance.entrypoints.cli.planning import read_policy
     from sg_compliance.model.finding import Severity
     from sg_compliance.workflows.scan import Selection
 
@@ -111,8 +112,7 @@ def scan(
         session_name=session_name,
         workers=workers,
     )
-    judge = bootstrap.judge(policy, environment)
-    warn_of_unknown_environment(judge.parsed.document, environment)
+    judge = read_policy(place, options.state(state, table), policy, environment)
     selection = Selection(
         frozenset(place.accounts),
         known_rules(judge, rules or []),

@@ -49,6 +49,13 @@ def write(lines: Iterable[Text]) -> None:
         console.print(line)
 
 
+def talk_lines(lines: Iterable[Text]) -> None:
+    """Say lines beside the result."""
+    console = talk()
+    for line in lines:
+        console.print(line)
+
+
 def show_error(error: SgComplianceError) -> None:
     """The thing, the place, the reason; then the next step."""
     console = talk()

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Final
 from sg_compliance.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from sg_compliance.aws.session import Sessions
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.evaluation.expectations import Result
     from sg_compliance.interfaces import FindingHistory, Inventory
     from sg_compliance.local.findings import SpillingFindings
     from sg_compliance.local.snapshot_file import SnapshotFile
+    from sg_compliance.model.concession import Concession
     from sg_compliance.policy.parse import ParsedPolicy
     from sg_compliance.testing.moto_server import DemoServer
     from sg_compliance.workflows.snapshot import Rendering
@@ -51,6 +53,7 @@ class Where:
     session_name: str = "sg-compliance"
     workers: int = 8
     keys: tuple[str, str] | None = None
+    change_role_name: str = "sg-compliance-remediate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,18 @@ def load_policy(name: str | None) -> ParsedPolicy:
     return parse_policy(read_text(path), path.name if path in known.values() else str(path))
 
 
-def judge(policy: str | None, environment: str | None) -> Judge:
-    """Load a policy and make it ready. `environment` is for groups and accounts that do not say theirs."""
+def judge(policy: str | None, environment: str | None, granted: Sequence[Concession] = ()) -> Judge:
+    """Load a policy and make it ready. `environment` is for groups and accounts that do not say theirs.
+
+    `granted`: exemptions that stand outside the document.
+    """
     from sg_compliance.evaluation.evaluate import Evaluator
+    from sg_compliance.policy.exemptions import exempting
     from sg_compliance.policy.resolve import Policy
 
     parsed = load_policy(policy)
-    return Judge(parsed, Evaluator(Policy(parsed.document, environment), now()))
+    document = exempting(parsed.document, granted) if granted else parsed.document
+    return Judge(parsed, Evaluator(Policy(document, environment), now()))
 
 
 def read_text(path: Path) -> str:
@@ -154,25 +162,37 @@ def any_pattern(policy: ParsedPolicy) -> bool:
 def _live(where: Where, policy: ParsedPolicy, *, names_needed: bool) -> Inventory:
     from sg_compliance.aws.ec2 import Ec2Inventory, Targets
     from sg_compliance.aws.organizations import OrganisationScope
-    from sg_compliance.aws.session import Role, Sessions
 
-    sessions = Sessions(
-        profile=where.profile,
-        endpoint_url=where.endpoint_url,
-        keys=where.keys,
-        role=Role(where.role_name, where.external_id or "", where.session_name),
-    )
+    sessions = sessions_of(where, where.role_name)
     scope = OrganisationScope(where.organizational_units, frozenset(where.excluded))
     configs = policy.document.accounts_config
     targets = Targets(
         accounts=scope if where.organization else where.accounts,
         regions=where.regions,
-        role_names={each.account_id: each.cross_account_role_name for each in configs if each.cross_account_role_name},
+        role_names=role_names_of(policy),
         account_regions={each.account_id: tuple(each.regions) for each in configs if each.regions},
         disabled_accounts=frozenset(each.account_id for each in configs if each.enforcement_level == "disabled"),
         names_of_groups=names_needed,
     )
     return Ec2Inventory(sessions, targets, workers=where.workers)
+
+
+def role_names_of(policy: ParsedPolicy) -> dict[str, str]:
+    """The accounts whose role has another name than the usual one."""
+    configs = policy.document.accounts_config
+    return {each.account_id: each.cross_account_role_name for each in configs if each.cross_account_role_name}
+
+
+def sessions_of(where: Where, role_name: str) -> Sessions:
+    """Sessions that assume this role in accounts other than the caller's."""
+    from sg_compliance.aws.session import Role, Sessions
+
+    return Sessions(
+        profile=where.profile,
+        endpoint_url=where.endpoint_url,
+        keys=where.keys,
+        role=Role(role_name, where.external_id or "", where.session_name),
+    )
 
 
 def workers(where: Where) -> int:
@@ -232,6 +252,7 @@ def demo_where(server: DemoServer) -> Where:
         organization=True,
         regions=tuple(demo_organisation().regions),
         role_name=server.role_name,
+        change_role_name=server.role_name,
         external_id="sg-compliance-demo",
         keys=("demo", "demo"),
     )

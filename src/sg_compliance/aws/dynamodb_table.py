@@ -1,0 +1,199 @@
+"""One DynamoDB table with string keys `pk` and `sk`: conditional writes, transactions and pages, without its notation.
+
+Expressions are written with `#name` and `:value` for every attribute: so many words are reserved in DynamoDB.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
+
+from botocore.exceptions import ClientError
+
+from sg_compliance.aws.stores import code_of, storing
+from sg_compliance.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sg_compliance.aws.session import Sessions
+    from sg_compliance.interfaces import Clock
+
+IAM_ACTIONS: Final = frozenset(
+    {"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}
+)
+
+_NAME: Final = re.compile(r"#(\w+)")
+_REFUSED: Final = "ConditionalCheckFailedException"
+_CANCELLED: Final = "TransactionCanceledException"
+_BUSY: Final = frozenset({"TransactionConflictException", "TransactionConflict", "ThrottlingError"})
+_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+
+Item: TypeAlias = "dict[str, Any]"
+_Reply = TypeVar("_Reply")
+
+
+class Key(NamedTuple):
+    """Which item."""
+
+    pk: str
+    sk: str
+
+
+class Write(NamedTuple):
+    """A conditional change of one item."""
+
+    key: Key
+    change: str
+    condition: str
+    values: Mapping[str, str | int]
+
+
+class Answer(NamedTuple):
+    """Whether the condition held; the item as it is after the change, or as it stood in the way."""
+
+    held: bool
+    item: Item
+
+
+class Table:
+    """The table. Every read is strongly consistent. Raises StoreError."""
+
+    def __init__(self, sessions: Sessions, name: str, clock: Clock, region: str = "") -> None:
+        self._sessions = sessions
+        self._name = name
+        self._clock = clock
+        self._region = region
+
+    def update(self, write: Write) -> Answer:
+        """Change the item if the condition holds."""
+        request = self._request(write)
+        place = self.place(write.key)
+
+        def ask() -> Answer | None:
+            with storing(place):
+                try:
+                    answer = self._client().update_item(
+                        **request, ReturnValues="ALL_NEW", ReturnValuesOnConditionCheckFailure="ALL_OLD"
+                    )
+                except ClientError as error:
+                    if code_of(error) in _BUSY:
+                        return None
+                    if code_of(error) != _REFUSED:
+                        raise
+                    found: Any = error.response.get("Item", {})
+                    return Answer(held=False, item=_unpacked(found))
+                return Answer(held=True, item=_unpacked(answer["Attributes"]))
+
+        return self._patiently(ask, place)
+
+    def update_and_put(self, write: Write, item: Mapping[str, str | int]) -> bool:
+        """Change one item and write another, both or neither. Whether the condition held.
+
+        The SDK sends a token with it, by which DynamoDB knows a call that is made again because its answer was lost
+        (DynamoDB API reference, TransactWriteItems, ClientRequestToken).
+        """
+        update, put = self._request(write), {"TableName": self._name, "Item": _packed(item)}
+        place = self.place(write.key)
+
+        def ask() -> bool | None:
+            with storing(place):
+                try:
+                    self._client().transact_write_items(TransactItems=[{"Update": update}, {"Put": put}])
+                except ClientError as error:
+                    reasons = _reasons(error)
+                    if "ConditionalCheckFailed" in reasons:
+                        return False
+                    if not reasons & _BUSY:
+                        raise
+                    return None
+            return True
+
+        return self._patiently(ask, place)
+
+    def get(self, key: Key) -> Item:
+        """The item; empty where it is not there."""
+        with storing(self.place(key)):
+            answer = self._client().get_item(TableName=self._name, Key=_packed(key._asdict()), ConsistentRead=True)
+            return _unpacked(answer.get("Item", {}))
+
+    def put(self, item: Mapping[str, str | int]) -> None:
+        """Write the item, in place of one with the same key."""
+        with storing(self.place(Key(str(item["pk"]), str(item["sk"])))):
+            self._client().put_item(TableName=self._name, Item=_packed(item))
+
+    def delete(self, key: Key) -> None:
+        """Take the item away, if it is there."""
+        with storing(self.place(key)):
+            self._client().delete_item(TableName=self._name, Key=_packed(key._asdict()))
+
+    def query(self, pk: str, since: str, condition: str, values: Mapping[str, str | int]) -> Iterator[Item]:
+        """The items of a partition in the order of `sk`, from `since`, that meet the condition: 1 MB read a call."""
+        keys = "#pk = :pk AND #sk >= :since" if since else "#pk = :pk"
+        bounds = {"pk": pk, "since": since} if since else {"pk": pk}
+        with storing(self.place(Key(pk, since))):
+            pages = (
+                self._client()
+                .get_paginator("query")
+                .paginate(
+                    TableName=self._name,
+                    ConsistentRead=True,
+                    KeyConditionExpression=keys,
+                    ExpressionAttributeNames=_names(keys + condition),
+                    ExpressionAttributeValues=_values({**bounds, **values}),
+                    **({"FilterExpression": condition} if condition else {}),
+                )
+            )
+            for page in pages:
+                yield from [_unpacked(each) for each in page["Items"]]
+
+    def place(self, key: Key) -> str:
+        """The table and the item, as people read it."""
+        return f"table {self._name}, {key.pk} {key.sk}".rstrip()
+
+    def _request(self, write: Write) -> dict[str, Any]:
+        return {
+            "TableName": self._name,
+            "Key": _packed(write.key._asdict()),
+            "UpdateExpression": write.change,
+            "ConditionExpression": write.condition,
+            "ExpressionAttributeNames": _names(write.change + write.condition),
+            "ExpressionAttributeValues": _values(write.values),
+        }
+
+    def _patiently(self, ask: Callable[[], _Reply | None], place: str) -> _Reply:
+        """Ask again while another transaction is at the item: the SDK does not."""
+        for pause in _PAUSES:
+            reply = ask()
+            if reply is not None:
+                return reply
+            self._clock.sleep(pause)
+        raise StoreError(f"{place}: other runs kept writing it at the same time", hint="try again in a minute")
+
+    def _client(self) -> Any:  # noqa: ANN401  SDK clients have no types of their own
+        return self._sessions.client("dynamodb", IAM_ACTIONS, self._region)
+
+
+def _reasons(error: ClientError) -> frozenset[str]:
+    """Why a transaction was cancelled; empty for another error."""
+    if code_of(error) != _CANCELLED:
+        return frozenset({code_of(error)})
+    reasons: list[dict[str, str]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    return frozenset(reason.get("Code", "") for reason in reasons)
+
+
+def _names(expression: str) -> dict[str, str]:
+    return {f"#{name}": name for name in _NAME.findall(expression)}
+
+
+def _values(values: Mapping[str, str | int]) -> dict[str, dict[str, str]]:
+    return {f":{name}": value for name, value in _packed(values).items()}
+
+
+def _packed(item: Mapping[str, str | int]) -> dict[str, dict[str, str]]:
+    return {name: {"N" if isinstance(value, int) else "S": str(value)} for name, value in item.items()}
+
+
+def _unpacked(raw: Mapping[str, Mapping[str, str]]) -> Item:
+    """Text and whole numbers. Raises KeyError, ValueError for what this program does not write."""
+    return {name: int(value["N"]) if "N" in value else value["S"] for name, value in raw.items()}

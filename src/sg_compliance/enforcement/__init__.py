@@ -1,0 +1,1 @@
+"""What should change: decisions, strategies, plans, backups, guards. Pure: no clock, no files, no AWS."""

@@ -1,0 +1,49 @@
+"""What the commands share that look after the state: their shape, and what they say where nothing is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sg_compliance.bootstrap.enforcement import State
+
+
+def commands(about: str) -> typer.Typer:
+    """Several commands under one name."""
+    return typer.Typer(
+        help=about,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def there(state: State) -> State:
+    """The state, which must be there: what is asked for by its id is looked for nowhere else. Raises InputError."""
+    from sg_compliance.errors import InputError
+
+    if not state.exists():
+        raise InputError(f"nothing is kept in {state.place()} yet", hint="say where it is kept: --state PLACE")
+    return state
+
+
+def write_json(value: Any) -> None:  # noqa: ANN401 - JSON
+    """Write a result as JSON."""
+    import json
+
+    from sg_compliance.entrypoints.cli.terminal import write_text
+
+    write_text([json.dumps(value, indent=2), "\n"])
+
+
+def write_nothing_kept(state: State, *, as_json: bool) -> None:
+    """Say that nothing is kept: as the result for people, beside it for machines."""
+    from rich.text import Text
+
+    from sg_compliance.entrypoints.cli.terminal import out, talk
+    from sg_compliance.reports.untrusted import visible
+
+    console = talk() if as_json else out()
+    console.print(Text(f"nothing is kept in {visible(state.place())} yet"))

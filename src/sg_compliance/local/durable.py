@@ -1,0 +1,104 @@
+"""Writing files so that a crash or a full disk leaves the old state or the new one: private, whole, and on the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from sg_compliance.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PRIVATE_FILE: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@contextmanager
+def storing(path: Path, purpose: str) -> Iterator[None]:
+    """Raise what the operating system refuses inside as a StoreError: `…/audit.jsonl: cannot be read: …`."""
+    try:
+        yield
+    except OSError as error:
+        raise store_error(path, purpose, error) from error
+
+
+def store_error(path: Path, purpose: str, error: OSError) -> StoreError:
+    """What the operating system said, and the next step."""
+    return StoreError(f"{path}: {purpose}: {error.strerror or error}", hint=_hint(path, error.errno))
+
+
+def _hint(path: Path, number: int | None) -> str:
+    if number in _FULL:
+        return f"free some space, or raise the quota, where {path.parent} is; nothing was kept of this"
+    if number in _REFUSED:
+        return f"let this user read and write {path.parent}, or name another state directory"
+    return f"check the disk that {path.parent} is on"
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, whole or not at all. Raises FileExistsError where it is there."""
+    make_folder(path.parent)
+    with _spare(path, data) as spare:
+        os.link(spare, path)
+    sync_folder(path.parent)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put the bytes in the place of what the file holds, whole or not at all."""
+    make_folder(path.parent)
+    with _spare(path, data) as spare:
+        spare.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def _spare(path: Path, data: bytes) -> Iterator[Path]:
+    """A file with the bytes beside the one that is meant, under a name that is none."""
+    spare = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        yield spare
+    finally:
+        with suppress(OSError):
+            spare.unlink(missing_ok=True)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte. A disk that takes only some says why at the next one."""
+    rest = memoryview(data)
+    while rest:
+        written = os.write(descriptor, rest)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rest = rest[written:]
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder, and those above it, for this user only; each is on the disk before what goes into it."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(_PRIVATE_FOLDER)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """See to it that the names in the folder are on the disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,67 @@
+"""What is remembered of changes: the lock on a group, and the entry that tells what was begun and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sg_compliance.model.security_group import Place
+
+
+class EntryKind(StrEnum):
+    """What was begun."""
+
+    REMEDIATION = "remediation"
+    ROLLBACK = "rollback"
+
+
+class EntryState(StrEnum):
+    """How far it is. An open entry was not finished: the next run goes on from it."""
+
+    OPEN = "open"
+    DONE = "done"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction on one group.
+
+    `wanted` is what the group is to become, as JSON (`enforcement/record.py`); for a rollback, what it goes back to.
+    `backup_id` is the backup that takes this transaction back. `notes` say what could not be done, or how it ended.
+    `hold_until`: real time leaves the group alone until then.
+    """
+
+    id: str
+    place: Place
+    kind: EntryKind
+    state: EntryState
+    run_id: str
+    by: str
+    backup_id: str
+    started: datetime
+    wanted: Mapping[str, Any]
+    rules: tuple[str, ...] = ()
+    plan_id: str = ""
+    ended: datetime | None = None
+    notes: tuple[str, ...] = ()
+    hold_until: datetime | None = None
+    restores: str = ""
+
+
+class Lock(NamedTuple):
+    """The right to change one group until `until`. `fence` grows with every lock given out on the group.
+
+    `open` is the entry that was left unfinished there, if one was.
+    """
+
+    place: Place
+    owner: str
+    fence: int
+    until: datetime
+    open: Entry | None = None
