@@ -2,7 +2,8 @@
 
 Sections: `evaluation` (judging groups in memory, beside Cloud Custodian's filters and Prowler's matcher), `file` (the
 whole command on a file, beside reading alone), `live` (the whole command on a loopback endpoint, beside boto3 alone and
-`custodian run`), `start` (`--help`, beside bare Python).
+`custodian run`), `enforcement` (locking groups down and taking it back, beside the same calls alone), `start`
+(`--help`, beside bare Python).
 
 The figure is CPU time; compare the ratios, which come from one run on one machine, not the seconds. The other tools are
 installed on the first run, each in its own environment (about 2.4 GB), and asked in the way its runner describes.

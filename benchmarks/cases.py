@@ -1,4 +1,4 @@
-"""The measured cases: evaluation, file, live, start. Each takes settings and returns rows and what is missing."""
+"""The measured cases: evaluation, file, live, enforcement, start. Each takes settings and returns rows and gaps."""
 
 import hashlib
 import json
@@ -86,6 +86,21 @@ def live(settings: Settings) -> Iterator[Result]:
                 yield row_of_process("live", key, costs, groups=size)
 
 
+def enforcement(settings: Settings) -> Iterator[Result]:
+    """Lock groups down and take it back, beside the same calls without any of the care. Once: it takes minutes."""
+    for face, rules in (("twin", 60), ("twin", 3), ("moto", 3)):
+        size = settings.enforced
+        label = f"{size} groups of {rules} + {rules} rules, {face}"
+        arguments = (face, "--groups", size, "--rules", rules)
+        subjects: Subjects = {
+            (label, OURS): partial(_module, "benchmarks.enforcement_runner", "ours", *arguments),
+            (label, "calls alone"): partial(_module, "benchmarks.enforcement_runner", "bare", *arguments),
+        }
+        for key, costs in take_turns(subjects, 1).items():
+            sys.stderr.write(f"  {', '.join(key)}: {costs[0].output}")
+            yield row_of_runner("enforcement", key, costs)
+
+
 def start(settings: Settings) -> Iterator[Result]:
     """Start the command for `--help`, beside an interpreter that does nothing."""
     subjects: Subjects = {("--help", "python -c pass"): partial(run, (sys.executable, "-c", "pass"))}
@@ -149,5 +164,6 @@ SECTIONS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "evaluation": evaluation,
     "file": file,
     "live": live,
+    "enforcement": enforcement,
     "start": start,
 }

@@ -18,7 +18,8 @@ class Settings:
     files: tuple[int, ...] = (1_000, 10_000, 100_000)
     once_from: int = 100_000
     live: tuple[int, ...] = (1_000, 10_000)
+    enforced: int = 1_000
 
 
 FULL = Settings()
-QUICK = Settings(runs=3, compared=200, evaluation=(200, 1_000), files=(1_000,), live=(1_000,))
+QUICK = Settings(runs=3, compared=200, evaluation=(200, 1_000), files=(1_000,), live=(1_000,), enforced=50)

@@ -65,7 +65,7 @@ def policy(question: dict[str, Any], way: str) -> dict[str, Any]:
     return {"name": name, "resource": "aws.security-group", "filters": [{"or": filters}] if filters[1:] else filters}
 
 
-def source_filter(source: str, way: str) -> Any:  # noqa: ANN401  a string or an object, as its schema has it
+def source_filter(source: str, way: str) -> Any:
     """Write the source as a string to be equal to, or as addresses to be covered."""
     return {"value_type": "cidr", "op": "contains", "value": source} if way == "addresses" else source
 
