@@ -9,7 +9,9 @@ SgComplianceError
 ├── LockLostError         the lock on a group ran out, and another run has it now
 ├── BackupNotFoundError   there is no such backup
 ├── BackupDamagedError    a backup is not what was written
-└── StoreError            where backups, journal and audit log are kept cannot be read or written
+├── StoreError            where backups, journal and audit log are kept cannot be read or written
+└── EventError            an event cannot be used
+    └── RejectedEventError  it is not what AWS would write, or not for us: it goes to the dead letter queue
 """
 
 from __future__ import annotations
@@ -96,3 +98,16 @@ class BackupDamagedError(SgComplianceError):
 
 class StoreError(SgComplianceError):
     """Where backups, journal and audit log are kept cannot be read or written."""
+
+
+class EventError(SgComplianceError):
+    """An event that cannot be used."""
+
+
+class RejectedEventError(EventError):
+    """An event that is not what AWS would write, or is not for us: never guessed at."""
+
+    def __init__(
+        self, message: str, *, hint: str = "look at it in the dead letter queue; the next scan judges the group anyway"
+    ) -> None:
+        super().__init__(message, hint=hint)

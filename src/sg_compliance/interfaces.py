@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from sg_compliance.model.change import Call
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sg_compliance.model.notice import Notice
     from sg_compliance.model.scan import Skipped
     from sg_compliance.model.security_group import Place, PrefixLists, SecurityGroup
+    from sg_compliance.realtime.mass_operations import Operation, Window
+    from sg_compliance.realtime.verdict import Verdict
 
 
 class Shard(NamedTuple):
@@ -94,8 +96,8 @@ class Clock(Protocol):
 class RuleWriter(Protocol):
     """One group at a time, in AWS: read it whole, and make one call."""
 
-    def read(self, place: Place) -> SecurityGroup:
-        """The group as AWS shows it now, every rule with its id, description and tags.
+    def read(self, place: Place, *, interfaces: bool = False) -> SecurityGroup:
+        """The group as AWS shows it now, every rule with its id, description and tags; its interfaces where asked for.
 
         Raises AwsError: a code of `enforcement.refusals.GONE` where the group is not there (any more).
         """
@@ -137,6 +139,9 @@ class Journal(Protocol):
 
     def end(self, lock: Lock, entry: Entry) -> None:
         """Move the entry to the history, nothing being open any more, and give the lock back. Raises LockLostError."""
+
+    def locks(self, now: datetime) -> list[Lock]:
+        """The locks that run at the time, by place; none is taken."""
 
     def unfinished(self) -> list[Entry]:
         """The entries that are open, locked or not, oldest first."""
@@ -183,3 +188,15 @@ class Notifier(Protocol):
 
     def send(self, notice: Notice) -> None:
         """Tell. Raises SgComplianceError where nobody was told."""
+
+
+class OperationWindows(Protocol):
+    """What is known of each principal's operations in each account. Operations of one are taken one after another."""
+
+    def take(self, operation: Operation, decide: Callable[[Window], tuple[Window, Verdict | None]]) -> Verdict | None:
+        """Let `decide` add the operation to the window of its principal, keep what it returns, and return its verdict.
+
+        Exact for several processes at once: `decide` may be asked more than once, of what the others left, and what
+        counts is the last answer. Where the window is the same object nothing is written. Raises StoreError where it
+        is not certain that the window was kept: take the operation once more then.
+        """

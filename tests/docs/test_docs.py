@@ -320,7 +320,7 @@ def iam_actions(*names: str) -> frozenset[str]:
 
 READING = ("ec2", "organizations", "session")
 CHANGING = ("ec2_rules",)
-KEEPING = ("dynamodb", "s3", "s3_audit", "sns", "ssm")
+KEEPING = ("dynamodb", "s3", "s3_audit", "sns", "ssm", "windows")
 
 
 def test_every_adapter_that_declares_actions_is_on_a_page() -> None:

@@ -177,6 +177,21 @@ PLACE = "prohibited_rules.inbound[0]"
         ({"x_networks": {"any": []}}, "x_networks.any", "a name of its own", "'any'", ""),
         ({"x_networks": {"10.0.0.0/8": []}}, "x_networks.10.0.0.0/8", "a name of its own", "a source already", ""),
         ({"x_networks": {"office": "10.0.0.0/8"}}, "x_networks.office", "a list", '"10.0.0.0/8"', ""),
+        ({"x_automation": {"*": {"threshold_per_hour": 9}}}, "x_automation.*", "names everybody", '"*"', ""),
+        ({"x_automation": {"ci[1]": {"threshold_per_hour": 9}}}, "x_automation.ci[1]", "an ARN or", '"ci[1]"', ""),
+        ({"x_automation": {"ci": {}}}, "x_automation.ci", "threshold_per_hour, or both", "{", ""),
+        ({"x_automation": {"ci": 60}}, "x_automation.ci", "an object", "60", ""),
+        (
+            {"x_automation": {"ci": {"threshold_per_hour": "9"}}},
+            "x_automation.ci.threshold_per_hour",
+            "whole",
+            '"9"',
+            "",
+        ),
+        (
+            {"x_automation": {"ci": {"threshold_per_minutes": 9}}},
+            *("x_automation.ci.threshold_per_minutes", "a known key", "threshold_per_minutes", "threshold_per_minute"),
+        ),
         ({"global_rules": {"max_rules_per_sg": 1.5}}, "global_rules.max_rules_per_sg", "whole number", "1.5", ""),
         ({"global_rules": {"required_tags": "Owner"}}, "global_rules.required_tags", "a list", '"Owner"', ""),
         (

@@ -31,7 +31,7 @@ Path_ = tuple[str | int, ...]
 EVERY_KEY: Json = json.loads(
     (Path(__file__).parents[1] / "data" / "policies" / "every_key.json").read_text(encoding="utf-8")
 )
-FREE = {"metadata", "x_automation", "x_networks", "notification_settings", "monitoring_settings"}
+FREE = {"metadata", "x_networks", "notification_settings", "monitoring_settings"}
 SCHEMA = Draft202012Validator(json.loads(schema_text()))
 
 
@@ -67,7 +67,10 @@ def places(value: object, path: Path_ = ()) -> Iterator[Path_]:
 
 def named_by_the_user(path: Path_) -> bool:
     """Keys that are names: of a network, an environment, a group; and those that belong to the user when misspelt."""
-    named = path[-2:-1] in {("environment_specific",), ("security_group_exemptions",), ("account_specific_overrides",)}
+    named = path[-2:-1] in {
+        *(("environment_specific",), ("security_group_exemptions",), ("account_specific_overrides",)),
+        ("x_automation",),
+    }
     return str(path[-1]).startswith("x_") or (named and not str(path[-1]).startswith("account_"))
 
 

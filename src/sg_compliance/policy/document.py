@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field
 
+from sg_compliance.policy.automation import Automation, PrincipalPattern
 from sg_compliance.policy.reaction import ComplianceActions, RealTimeScanning
 from sg_compliance.policy.rule import (
     AccountId,
@@ -218,7 +219,7 @@ class Document(Policies):
     reporting: Reporting = Reporting()
     accounts_config: list[AccountConfig] = []
     x_networks: dict[NonEmpty, list[NonEmpty]] = {}
-    x_automation: dict[str, Any] = {}
+    x_automation: dict[PrincipalPattern, Automation] = {}
 
     @staticmethod
     def section_names() -> tuple[str, ...]:

@@ -1,0 +1,95 @@
+"""The windows of principals in the journal's DynamoDB table: a version in each, and nothing written over another's.
+
+Items: `window` / account#principal: the version, the window as text, and `expires`, the table's TTL attribute.
+Calls: 2 for an operation, 1 for one that comes again, and 1 or 2 more for each time that another got there first.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sg_compliance.aws.dynamodb_table import Key, Table, Write
+from sg_compliance.errors import StoreError
+from sg_compliance.realtime.mass_operations import KEPT_FOR, Window
+from sg_compliance.realtime.window_record import window_key, window_of, window_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sg_compliance.aws.dynamodb_table import Item
+    from sg_compliance.aws.session import Sessions
+    from sg_compliance.interfaces import Clock
+    from sg_compliance.realtime.mass_operations import Operation
+    from sg_compliance.realtime.verdict import Verdict
+
+IAM_ACTIONS: Final = frozenset({"dynamodb:GetItem", "dynamodb:UpdateItem"})
+
+_WINDOW: Final = "window"
+_UNUSED_FOR: Final = KEPT_FOR + timedelta(hours=1)
+_ATTEMPTS: Final = 40
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 1.0
+_CHANGE: Final = "SET #version = :next, #state = :state, #expires = :expires"
+
+
+class _Kept(NamedTuple):
+    """A window as it stands in the table; version 0 where there is none."""
+
+    version: int
+    window: Window
+
+
+class DynamoWindows:
+    """The OperationWindows socket. A window that nothing was added to for three hours goes. Raises StoreError."""
+
+    def __init__(self, sessions: Sessions, table: str, clock: Clock, region: str = "") -> None:
+        self._table = Table(sessions, table, clock, region)
+        self._clock = clock
+
+    def take(self, operation: Operation, decide: Callable[[Window], tuple[Window, Verdict | None]]) -> Verdict | None:
+        """Add the operation. Where another got there first, decide anew on what it left: at once, then after a pause.
+
+        Where an answer is lost and the SDK asks again, that other is this call: the operation is known then.
+        """
+        key = Key(_WINDOW, window_key(operation))
+        item = self._table.get(key)
+        for attempt in range(_ATTEMPTS):
+            kept = self._kept(item, key, operation)
+            after, verdict = decide(kept.window)
+            if after is kept.window:
+                return verdict
+            answer = self._table.update(self._write(key, kept.version, after))
+            if answer.held:
+                return verdict
+            item = self._later(key, attempt) if attempt % 2 else answer.item
+        raise StoreError(
+            f"{self._table.place(key)}: others kept writing it at the same time",
+            hint="take the operation once more in a minute: nothing was written",
+        )
+
+    def _later(self, key: Key, attempt: int) -> Item:
+        """The item after a pause: longer each time, and for each caller another."""
+        longest = min(_FIRST_PAUSE * 2 ** (attempt // 2), _LONGEST_PAUSE)
+        self._clock.sleep(longest * secrets.randbelow(1000) / 1000)
+        return self._table.get(key)
+
+    def _write(self, key: Key, version: int, window: Window) -> Write:
+        """Of the version that was read, and no other."""
+        expires = int((self._clock.now() + _UNUSED_FOR).timestamp())
+        values: dict[str, str | int] = {"next": version + 1, "state": window_text(window), "expires": expires}
+        if not version:
+            return Write(key, _CHANGE, "attribute_not_exists(#version)", values)
+        return Write(key, _CHANGE, "#version = :version", {**values, "version": version})
+
+    def _kept(self, item: Item, key: Key, operation: Operation) -> _Kept:
+        if not item:
+            return _Kept(0, Window())
+        try:
+            return _Kept(item["version"], window_of(item["state"], operation))
+        except (ValueError, LookupError, TypeError, OverflowError) as error:
+            raise StoreError(
+                f"{self._table.place(key)}: what the table holds cannot be read: {error}",
+                hint="delete the item: the window begins anew, and nothing else depends on it",
+            ) from error

@@ -1,0 +1,118 @@
+"""Who made a call, and whether it was us.
+
+Ours is a session of our role under our session name. Another session of our role is somebody who got hold of the
+role: an impostor, and never passed over as our own change. So is one whose parts contradict each other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from sg_compliance.errors import InputError, RejectedEventError
+from sg_compliance.realtime.event_fields import ACCOUNT_ID, Json, identifier, inner, text
+
+_ROOT: Final = "Root"
+_SESSION: Final = re.compile(r"arn:[a-z-]+:sts::([0-9]{12}):assumed-role/([^/]+)(?:/(.+))?")
+_ROLE: Final = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role/(?:.*/)?([^/]+)")
+_NAMED: Final = re.compile(r"arn:[a-z-]+:[a-z]+::[0-9]{12}:(?:user|federated-user)/(?:.*/)?([^/]+)")
+
+
+class Principal(NamedTuple):
+    """`userIdentity` of a record (CloudTrail user guide, userIdentity element). What is not known is empty.
+
+    `name` is the user's, or the role's; of a service, its `invoked_by`. `session_issuer` is an ARN.
+    """
+
+    type: str
+    arn: str = ""
+    name: str = ""
+    account: str = ""
+    session_name: str = ""
+    session_issuer: str = ""
+    invoked_by: str = ""
+    is_root: bool = False
+
+
+def principal(identity: Json) -> Principal:
+    """Read a `userIdentity`. Raises RejectedEventError."""
+    kind, arn, invoked_by, user, unique = (
+        text(identity.get(key), f"userIdentity.{key}")
+        for key in ("type", "arn", "invokedBy", "userName", "principalId")
+    )
+    if not kind:
+        raise RejectedEventError("userIdentity does not say its type")
+    account, session = identity.get("accountId"), _SESSION.fullmatch(arn)
+    return Principal(
+        type=kind,
+        arn=arn,
+        name=_name(kind, arn) or user or invoked_by or unique,
+        account="" if account is None else identifier(account, ACCOUNT_ID, "userIdentity.accountId"),
+        session_name=(session[3] or "") if session else "",
+        session_issuer=_issuer(identity),
+        invoked_by=invoked_by,
+        is_root=kind == _ROOT,
+    )
+
+
+def _name(kind: str, arn: str) -> str:
+    """The name that an ARN holds, of a role or a user; `root` for root."""
+    session, named = _SESSION.fullmatch(arn), _NAMED.fullmatch(arn)
+    return session[2] if session else named[1] if named else "root" if kind == _ROOT else ""
+
+
+def _issuer(identity: Json) -> str:
+    context = inner(identity.get("sessionContext"), "userIdentity.sessionContext")
+    issuer = inner(context.get("sessionIssuer"), "userIdentity.sessionContext.sessionIssuer")
+    return text(issuer.get("arn"), "userIdentity.sessionContext.sessionIssuer.arn")
+
+
+class Standing(StrEnum):
+    """What a principal is to us."""
+
+    STRANGER = "stranger"
+    OWN = "own"
+    IMPOSTOR = "impostor"
+
+
+class _Role(NamedTuple):
+    account: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What is ours: roles by name in every account or by ARN, our session names, and the accounts we answer for.
+
+    `accounts` None: every account. An event for another account is rejected. Raises InputError for what is no role ARN.
+    """
+
+    role_names: frozenset[str] = frozenset()
+    role_arns: frozenset[str] = frozenset()
+    session_names: frozenset[str] = frozenset()
+    accounts: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        for arn in sorted(self.role_arns):
+            if not _ROLE.fullmatch(arn):
+                raise InputError(
+                    f"{arn!r} is no ARN of a role", hint="write it like arn:aws:iam::111122223333:role/NAME"
+                )
+
+    def standing(self, who: Principal, account_id: str) -> Standing:
+        """What the caller is to us, in the account that the call changed."""
+        session, issuer = _SESSION.fullmatch(who.arn), _ROLE.fullmatch(who.session_issuer)
+        claims = {_Role(match[1], match[2]) for match in (session, issuer) if match}
+        if not any(self._is_ours(role) for role in claims):
+            return Standing.STRANGER
+        readable = bool(session) and bool(issuer or not who.session_issuer)
+        consistent = readable and len(claims) == 1 and who.type == "AssumedRole"
+        here = all(role.account == account_id and self._is_ours(role) for role in claims)
+        return Standing.OWN if consistent and here and who.session_name in self.session_names else Standing.IMPOSTOR
+
+    def _is_ours(self, role: _Role) -> bool:
+        """By ARN the account counts too; paths do not, for a session's ARN has none (IAM user guide, identifiers)."""
+        matches = (_ROLE.fullmatch(arn) for arn in self.role_arns)
+        return role.name in self.role_names or role in {_Role(match[1], match[2]) for match in matches if match}
