@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 CODE := $(wildcard src tests benchmarks tools)
-WORKERS ?= 0
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -22,7 +22,7 @@ help: ## this list
 demo: $(VENV)/.demo-ready ## install into .venv, then scan the embedded demo organisation, change it, take it back
 	@$(BIN)/sg-compliance demo
 
-test: $(VENV)/.dev-ready ## all tests, with branch coverage (WORKERS=2 for two processes)
+test: $(VENV)/.dev-ready ## all tests, with branch coverage (on all processors; WORKERS=0 for one process)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
 
 check: format-check lint types test ## format, lint, types and tests: all a change must pass

@@ -34,7 +34,7 @@ def read(name: str) -> str:
 
 
 def pins(lock: str) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", read(lock), re.MULTILINE))
+    return dict(re.findall(r"^([a-z0-9.-]+)(?:\[[^\]]*\])?==(\S+)", read(lock), re.MULTILINE))
 
 
 def normalised(requirement: str) -> str:
@@ -105,7 +105,7 @@ def test_the_wheel_carries_the_policies_and_the_command(tmp_path: Path) -> None:
     policies = {p.relative_to(ROOT / "config").as_posix() for p in (ROOT / "config").rglob("*.json")}
     assert {f"sg_compliance/policy/shipped/{policy}" for policy in policies} <= names
     assert "sg_compliance/py.typed" in names
-    assert "sg-compliance = sg_compliance.entrypoints.cli:main" in entry_points
+    assert "sg-compliance = sg_compliance.__main__:main" in entry_points
 
 
 def test_what_a_locked_package_needs_with_an_extra_is_locked_with_it() -> None:

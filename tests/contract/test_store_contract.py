@@ -261,6 +261,22 @@ def test_of_many_that_take_a_lock_over_at_once_one_has_it(home: Home) -> None:
     assert [getattr(each, "fence", None) for each in told].count(2) == 1
 
 
+def test_locks_that_run_are_told_and_none_is_taken(home: Home) -> None:
+    journal = home.journal()
+    assert journal.locks(NOW) == []
+    held = journal.lock(PLACE, "run-1", NOW, LEASE)
+    journal.begin(held, entry())
+    other = journal.lock(OTHER, "run-2", NOW + timedelta(minutes=1), LEASE)
+    given_back = journal.lock(PLACE._replace(region="eu-west-2"), "run-3", NOW, LEASE)
+    journal.unlock(given_back)
+    assert home.journal().locks(NOW) == [held._replace(open=entry()), other]
+    assert home.journal().locks(LATER) == [other]
+    assert home.journal().locks(LATER + LEASE) == []
+    journal.end(held, done(entry()))
+    assert home.journal().locks(NOW) == [other]
+    assert home.journal().lock(PLACE, "run-4", NOW, LEASE).fence == 2
+
+
 # The entries
 
 

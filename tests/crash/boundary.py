@@ -39,6 +39,18 @@ REFUSALS = tuple(
     Fault("refuse", code=code)
     for code in ("RequestLimitExceeded", "UnauthorizedOperation", "RequestExpired", "InternalError")
 )
+LASTING = tuple(
+    Fault("refuse", code=code)
+    for code in (
+        "InvalidGroup.NotFound",
+        "InvalidParameterValue",
+        "InvalidPermission.Duplicate",
+        "InvalidSecurityGroupRuleId.NotFound",
+        "RulesPerSecurityGroupLimitExceeded",
+        "TagLimitExceeded",
+    )
+)
+"""What AWS says when it will not have it, or has it already; here once, whether it is true or not."""
 LOSS = Fault("lose", after=True)
 FAULTS = (*KILLS, *REFUSALS, LOSS)
 

@@ -20,12 +20,12 @@ import pytest
 
 from sg_compliance.enforcement.backup import decode_backup
 from sg_compliance.enforcement.strategies import Strategy
-from sg_compliance.errors import SgComplianceError
+from sg_compliance.errors import InputError, SgComplianceError
 from sg_compliance.model.security_group import identity
 from sg_compliance.workflows.rollback import What
 from sg_compliance.workflows.transaction import LEASE
 from tests.builders import all_traffic, icmp, policy, prohibit, raw_group, restrict, tcp
-from tests.crash.boundary import FAULTS, Boundary, Fault, KilledError, watch
+from tests.crash.boundary import FAULTS, LASTING, Boundary, Fault, KilledError, watch
 from tests.world import make_world
 
 if TYPE_CHECKING:
@@ -174,6 +174,30 @@ def test_whatever_goes_wrong_at_any_call_running_again_ends_well(name: str, faul
             played.world.roll_back(What(group_id=GROUP))
             assert played.world.shown() == played.before, f"I3: {where}"
     assert first.world.mutations()
+
+
+@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("fault", LASTING, ids=str)
+def test_whatever_aws_refuses_for_good_leaves_nothing_open_and_can_be_taken_back(
+    name: str, fault: Fault, tmp_path: Path
+) -> None:
+    scene = SCENES[name]
+    names, clean, _ = points_of(scene, tmp_path / "clean")
+    for number in range(1, len(names) + 1):
+        if "." in names[number - 1]:  # a store, which has no such codes
+            continue
+        played = scene(tmp_path / str(number))
+        strike(played, number, fault)
+        where = f"{fault} at {number} ({names[number - 1]}) of {name}"
+        again(played)
+        assert played.world.stores.journal.unfinished() == [], where
+        if name.startswith("remediate"):
+            with suppress(InputError):  # nothing was done
+                played.world.roll_back(What(group_id=GROUP))
+            assert played.world.shown() == played.before, f"I3: {where}"
+        else:
+            played.act()
+            assert settled(played) == clean, where
 
 
 def strike(played: Scene, number: int, fault: Fault) -> None:

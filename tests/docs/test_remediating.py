@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     sessions = Sessions(estate())
-    monkeypatch.setattr("sg_compliance.bootstrap.enforcement.sessions_of", lambda *_: sessions)
+    monkeypatch.setattr("sg_compliance.bootstrap.enforcement.sessions_of", lambda *_, **__: sessions)
     return tmp_path
 
 

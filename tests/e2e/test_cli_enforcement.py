@@ -13,9 +13,9 @@ import pytest
 
 from sg_compliance.aws.ec2_rules import Ec2RuleWriter
 from sg_compliance.errors import StoreError
-from sg_compliance.local.journal import SqliteJournal
 from sg_compliance.model.change import Revoke
 from sg_compliance.testing.twin import Twin
+from sg_compliance.workflows.transaction import Transactions
 from tests.builders import ACCOUNT, BASELINE, EVERYONE, REGION, SSH, all_traffic, raw_group, tcp
 from tests.e2e.test_cli import Command, Ended, sg, write
 from tests.world import TwinSessions
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sg_compliance.enforcement.plan import PlannedGroup
     from sg_compliance.model.change import Call
-    from sg_compliance.model.journal import Lock
+    from sg_compliance.model.outcome import Outcome
     from sg_compliance.model.security_group import Place
     from tests.builders import Json
 
@@ -93,7 +94,7 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sg: Command) -> Aws:
     del sg  # which writes files of its own first
     made = Aws(Twin(time.time), tmp_path)
     sessions = Sessions(made.twin)
-    monkeypatch.setattr("sg_compliance.bootstrap.enforcement.sessions_of", lambda *_: sessions)
+    monkeypatch.setattr("sg_compliance.bootstrap.enforcement.sessions_of", lambda *_, **__: sessions)
     monkeypatch.setenv("SG_COMPLIANCE_STATE", str(tmp_path / "state"))
     made.put(open_group(FIRST), open_group(SECOND), raw_group(tcp(443, EVERYONE), group_id=GONE, GroupName="fine"))
     write(tmp_path / "policy.json", BASELINE)
@@ -155,7 +156,9 @@ def test_nothing_to_plan_is_status_0(aws: Aws, sg: Command) -> None:
     ended = sg(*PLAN, "--group", "fine", "--group", "wbe-1")
     assert ended.status == 0
     assert "no group would be changed" in ended.out
-    assert "note: wbe-1: nothing to do about it, or no group of this id or name was read" in ended.err
+    assert (
+        "note: fine: nothing to do: it has no finding\nnote: wbe-1: no group of this id or name was read\n" in ended.err
+    )
     assert sg(*PLAN, "--level", "monitor").status == 0
 
 
@@ -287,7 +290,7 @@ def test_a_plan_over_the_budget_is_stopped_before_the_first_change(aws: Aws, sg:
         '":"', '": "'
     )
     warned = sg("apply", "plan.json", "--dry-run")
-    assert warned.status == 0
+    assert (warned.status, "2 would change" in warned.out) == (2, True)
     assert "warning: a real run would be stopped: " in warned.err
 
 
@@ -303,7 +306,8 @@ def test_a_pause_stops_every_change(aws: Aws, sg: Command) -> None:
     sg("pause", "--reason", "incident 8")
     rollback = sg("rollback", "--group", FIRST, "--yes", "-q")
     assert rollback.status == 2
-    assert "incident 8" in rollback.out
+    assert "nothing was changed: paused by" in rollback.err
+    assert "incident 8" in rollback.err
 
 
 BROKEN: Final = {
@@ -368,17 +372,20 @@ def test_progress_is_one_line_a_group_where_nobody_looks(aws: Aws, sg: Command) 
 def test_an_error_in_the_middle_does_not_hide_what_was_done(
     aws: Aws, sg: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails_on_the_second(_: SqliteJournal, lock: Lock) -> None:
-        if lock.place.group_id == SECOND:
+    work = Transactions.remediate
+
+    def fails_on_the_second(self: Transactions, planned: PlannedGroup, *others: str) -> Outcome:
+        if planned.place.group_id == SECOND:
             raise StoreError("the disk is gone", hint="find it")
+        return work(self, planned, *others)
 
     sg(*MAKE)
-    sg(*APPLY, "--yes")
-    monkeypatch.setattr(SqliteJournal, "unlock", fails_on_the_second)
+    monkeypatch.setattr(Transactions, "remediate", fails_on_the_second)
     ended = sg(*APPLY, "--yes")
     assert ended.status == 2
-    assert f"{FIRST}  web-1  {ACCOUNT}/{REGION}  nothing to do" in ended.out
-    assert "STOPPED: by an error: the disk is gone" in ended.out
+    assert f"{FIRST}  web-1  {ACCOUNT}/{REGION}  changed: " in ended.out
+    assert "STOPPED: by an error: the disk is gone; a group that was begun is in the journal" in ended.out
+    assert "error: the disk is gone\nhelp: find it\n" in ended.err
     assert f"{SECOND}  web-2  {ACCOUNT}/{REGION}  not done" in ended.out
     del aws
 
@@ -552,7 +559,7 @@ def test_what_cannot_be_restored_is_listed_and_the_rest_is(aws: Aws, sg: Command
     aws.client().delete_security_group(GroupId="sg-00000000000000007")
     ended = sg("rollback", "--group", third, "--yes", "-q")
     assert ended.status == 1, ended.out + ended.err
-    assert "partly restored: not all of it could be restored" in ended.out
+    assert "  partly restored: " in ended.out
     assert "  note: not added: tcp 5432 from sg-00000000000000007" in ended.out
 
 

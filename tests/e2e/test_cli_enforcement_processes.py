@@ -11,6 +11,7 @@ import pty
 import signal
 import subprocess
 import threading
+import time
 import urllib.request
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,8 @@ ACCOUNT: Final = "666677778888"
 REGION: Final = "us-east-1"
 HELD_BACK: Final = "RevokeSecurityGroupIngress"
 SECONDS: Final = 60
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # started with nohup, all that we start would ignore it
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +123,9 @@ class Shell:
             timeout=SECONDS,
         )
 
-    def start(self, gate: Gate, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, gate: Gate, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.line(*arguments, endpoint_url=f"http://127.0.0.1:{gate.server_port}"),
+            [*before, *self.line(*arguments, endpoint_url=f"http://127.0.0.1:{gate.server_port}")],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
@@ -163,7 +166,7 @@ def heard(process: subprocess.Popen[str], said: str) -> None:
     pytest.fail(f"it never said {said!r}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_ctrl_c_finishes_the_group_in_hand_and_says_what_was_not_done(number: int, shell: Shell) -> None:
     groups = planned_groups(shell)
     assert len(groups) > 2
@@ -181,6 +184,68 @@ def test_one_ctrl_c_finishes_the_group_in_hand_and_says_what_was_not_done(number
     assert "Traceback" not in err
     resumed = json.loads(shell.run(*APPLY, "--json", "-q").stdout)
     assert [each["status"] for each in resumed["outcomes"]] == ["nothing to do", *["changed"] * (len(groups) - 1)]
+
+
+def test_the_second_word_of_a_terminal_that_is_closed_is_no_second_ctrl_c(shell: Shell) -> None:
+    with gate_to(shell.server) as gate, shell.start(gate, *APPLY, "--json") as process:
+        assert gate.asked.wait(SECONDS)
+        process.send_signal(signal.SIGHUP)
+        heard(process, "stopping after the group in hand")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        gate.opened.set()
+        out, _ = process.communicate(timeout=SECONDS)
+    assert [each["status"] for each in json.loads(out)["outcomes"]] == ["changed"]
+
+
+def test_with_nohup_a_terminal_that_is_closed_makes_no_difference(shell: Shell) -> None:
+    with gate_to(shell.server) as gate, shell.start(gate, *APPLY, "--json", before=("nohup",)) as process:
+        assert gate.asked.wait(SECONDS)
+        process.send_signal(signal.SIGHUP)
+        gate.opened.set()
+        out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert json.loads(out)["totals"]["changed"] == len(planned_groups(shell))
+
+
+def test_when_the_reader_of_what_is_said_goes_away_the_run_goes_on(shell: Shell) -> None:
+    with gate_to(shell.server) as gate, shell.start(gate, *APPLY) as process:
+        assert gate.asked.wait(SECONDS)
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stderr = None
+        gate.opened.set()
+        out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert f"\n{len(planned_groups(shell))} changed\n" in out
+
+
+def test_ctrl_c_that_nobody_hears_of_is_ctrl_c(shell: Shell) -> None:
+    groups = planned_groups(shell)
+    with gate_to(shell.server) as gate, shell.start(gate, *APPLY, "--json") as process:
+        assert gate.asked.wait(SECONDS)
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stderr = None
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        gate.opened.set()
+        out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert [each["group_id"] for each in json.loads(out)["not_done"]] == groups[1:]
+
+
+@pytest.mark.parametrize(("closed", "status"), [("2>&-", 0), (">&-", 2), ("<&- >&- 2>&-", 2)])
+def test_a_run_goes_on_without_its_streams(closed: str, status: int, shell: Shell) -> None:
+    before = shell.organisation()
+    line = ["sh", "-c", f'"$@" {closed}', "sh", *shell.line(*APPLY)]
+    ended = subprocess.run(
+        line, check=False, capture_output=True, cwd=shell.folder, env=shell.environment, timeout=SECONDS
+    )
+    assert ended.returncode == status, ended.stderr
+    assert b"Traceback" not in ended.stderr
+    assert same_rules(shell.organisation()) != same_rules(before)
+    assert shell.run(*APPLY, "-q").stdout.endswith(f"{len(planned_groups(shell))} nothing to do\n")
 
 
 def test_a_second_ctrl_c_ends_at_once_and_the_next_run_finishes_what_was_begun(shell: Shell) -> None:

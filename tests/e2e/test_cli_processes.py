@@ -189,6 +189,57 @@ def test_a_reader_that_goes_away_is_no_error(arguments: list[str], folder: Path)
     assert (ended.returncode, ended.stderr) == (status, b"")
 
 
+CLOSED: Final = [
+    ["--help"],
+    ["plan", "--help"],
+    ["--version"],
+    [*SCAN],
+    [*SCAN, "--json"],
+    ["explain", "sg-0001", *SCAN[1:]],
+    ["snapshot", "--from", "groups.json"],
+    ["plan", *SCAN[1:]],
+    ["policy", "schema"],
+    ["backups", "list"],
+]
+
+
+@pytest.mark.parametrize("arguments", CLOSED, ids=" ".join)
+def test_streams_that_are_closed_are_no_bug(arguments: list[str], folder: Path) -> None:
+    def with_streams(closed: str) -> subprocess.CompletedProcess[bytes]:
+        line = ["sh", "-c", f'"$@" {closed}', "sh", *COMMAND, *arguments]
+        return subprocess.run(line, check=False, capture_output=True, cwd=folder, env=environment(), timeout=60)
+
+    ended = with_streams("")
+    unheard = with_streams("2>&-")
+    assert (unheard.returncode, unheard.stderr) == (ended.returncode, b"")
+    assert len(unheard.stdout) == len(ended.stdout)  # but for the time in it
+    unread = with_streams(">&-")
+    assert unread.returncode == 2
+    assert b"error: standard output is closed: the result cannot be written\nhelp: " in unread.stderr
+    assert b"Traceback" not in unread.stderr
+    assert with_streams(">&- 2>&-").returncode == 2
+
+
+def test_standard_input_that_is_closed_cannot_be_read(folder: Path) -> None:
+    line = ["sh", "-c", '"$@" <&-', "sh", *COMMAND, "scan", "--from", "-", "--policy", "minimal"]
+    ended = subprocess.run(line, check=False, capture_output=True, cwd=folder, env=environment(), timeout=60)
+    assert ended.returncode == 2
+    assert b"Traceback" not in ended.stdout + ended.stderr
+    assert b"Bad file descriptor" in ended.stdout + ended.stderr
+
+
+def test_ctrl_c_while_the_program_loads_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    ended = run("--help", PYTHONPATH=f"{tmp_path}:{ROOT / 'src'}")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, b"", b"interrupted\n")
+
+
+def test_ctrl_c_while_a_command_works_is_said() -> None:
+    status, out, err = interrupted("snapshot")
+    assert (status, err.splitlines()[-1]) == (2, "interrupted")
+    del out
+
+
 def test_output_that_cannot_be_written_is_an_error(folder: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")

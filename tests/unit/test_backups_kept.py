@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sg_compliance.enforcement.backup import Backup, Cause, decode_backup
 from sg_compliance.enforcement.difference import TagChange, difference
 from sg_compliance.enforcement.shelf import Fate, Fates
-from sg_compliance.errors import BackupDamagedError, BackupNotFoundError, InputError
+from sg_compliance.errors import BackupDamagedError, BackupNotFoundError, InputError, StoreError
 from sg_compliance.model.journal import Entry, EntryKind, EntryState
-from sg_compliance.workflows.backups import compare, load, verify
+from sg_compliance.workflows.backups import ToVerify, compare, listed, load, to_verify, verify
 from tests.builders import EVERYONE, NOW, group, tcp, udp
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_bytes_that_are_written_over_are_damage_or_change_no_meaning(place: int,
 
 @given(st.integers(0, len(DATA) - 2))
 def test_a_backup_that_is_cut_anywhere_is_damaged(length: int) -> None:
-    (kept,) = verify(stores(Shelf(**{BACKUP.id: DATA[:length]})), [BACKUP.id])
+    (kept,) = verify(stores(Shelf(**{BACKUP.id: DATA[:length]})), ToVerify([BACKUP.id]))
     assert kept.backup is None
     assert kept.problem
 
@@ -81,6 +81,7 @@ def test_a_backup_that_is_cut_anywhere_is_damaged(length: int) -> None:
 def stores(shelf: Shelf) -> Any:  # noqa: ANN401 - as much of the stores as is asked for
     class Only:
         backups = shelf
+        journal: Any = None
 
     return Only()
 
@@ -89,7 +90,7 @@ def test_many_are_verified_in_their_order() -> None:
     backups = [replace(BACKUP, cause=replace(BACKUP.cause, why=str(number))) for number in range(600)]
     shelf = Shelf(**{each.id: each.encode() for each in backups})
     shelf.kept[backups[7].id] = DATA
-    found = list(verify(stores(shelf), [*(each.id for each in backups), "sg-1"]))
+    found = list(verify(stores(shelf), ToVerify([*(each.id for each in backups), "sg-1"])))
     assert [kept.id for kept in found] == [*(each.id for each in backups), "sg-1"]
     assert {kept.id: kept.problem for kept in found if not kept.backup} == {
         backups[7].id: "its content is that of another backup",
@@ -126,16 +127,17 @@ def test_the_fate_of_a_change_is_known_by_its_backup() -> None:
         entry("b1", 1),
         entry("b2", 2, EntryKind.ROLLBACK, restores="b1"),
         entry("b3", 3),
-        entry("b4", 4, state=EntryState.OPEN),
+        entry("b4", 4, state=EntryState.OPEN, replaced=("b0",)),
     ]
     fates = Fates(entries, [BACKUP, added])
+    assert fates.of("b0") is Fate.REPLACED
     assert [fates.of(f"b{number}") for number in range(1, 5)] == [
         Fate.ROLLED_BACK,
         Fate.FINISHED,
         Fate.STANDS,
         Fate.UNFINISHED,
     ]
-    assert (fates.of(BACKUP.id), fates.of(added.id)) == (Fate.REPLACED, Fate.UNUSED)
+    assert (fates.of(BACKUP.id), fates.of(added.id)) == (Fate.REPLACED, Fate.UNKNOWN)
 
 
 def test_a_rollback_that_is_rolled_back_lets_the_change_stand_again() -> None:
@@ -145,6 +147,50 @@ def test_a_rollback_that_is_rolled_back_lets_the_change_stand_again() -> None:
         entry("b3", 3, EntryKind.ROLLBACK, restores="b2"),
     ]
     assert Fates(entries, []).of("b1") is Fate.STANDS
+
+
+def test_a_rollback_that_was_not_all_done_is_not_told_as_finished() -> None:
+    entries = [entry("b1", 1), entry("b2", 2, EntryKind.ROLLBACK, restores="b1", state=EntryState.GIVEN_UP)]
+    fates = Fates(entries, [])
+    assert (fates.of("b1"), fates.of("b2")) == (Fate.STANDS, Fate.GIVEN_UP)
+
+
+class Broken(Shelf):
+    """One backup cannot be read, and one folder not be listed."""
+
+    def get(self, backup_id: str) -> bytes:
+        if backup_id == BACKUP.id:
+            raise StoreError("sg-1: the backup cannot be read: Is a directory")
+        return super().get(backup_id)
+
+    def ids(self, group_id: str = "") -> Iterator[str]:
+        yield from super().ids(group_id)
+        raise StoreError("sg-9: the backups cannot be listed: Permission denied")
+
+
+class Journal:
+    """A journal in which nothing stands."""
+
+    @staticmethod
+    def entries(**_: str) -> list[Entry]:
+        return []
+
+
+def test_what_cannot_be_read_or_listed_does_not_hide_the_rest() -> None:
+    other = replace(BACKUP, cause=replace(BACKUP.cause, why="other"))
+    kept = stores(Broken(**{BACKUP.id: DATA, other.id: other.encode()}))
+    kept.journal = Journal()
+    for found in (verify(kept, to_verify(kept)), listed(kept)):
+        assert {each.id: each.problem for each in found} == {
+            other.id: "",
+            BACKUP.id: "sg-1: the backup cannot be read: Is a directory",
+            "some backups": "sg-9: the backups cannot be listed: Permission denied",
+        }
+
+
+def test_where_nothing_can_be_listed_that_is_an_error() -> None:
+    with pytest.raises(StoreError):
+        listed(stores(Broken()))
 
 
 def test_a_group_is_not_different_from_itself_with_other_rule_ids_and_order() -> None:

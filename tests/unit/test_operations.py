@@ -13,7 +13,7 @@ from sg_compliance.errors import InputError, StoreError
 from sg_compliance.model.concession import Concession, ConcessionKind
 from sg_compliance.model.finding import Severity
 from sg_compliance.workflows.concessions import Granting
-from sg_compliance.workflows.switching import Switching
+from sg_compliance.workflows.switching import Board, Switching
 from sg_compliance.workflows.transaction import Run
 from tests.builders import NOW
 
@@ -99,7 +99,7 @@ def granting(diary: Diary) -> Granting:
 
 
 def switching(diary: Diary) -> Switching:
-    return Switching(diary.stores, Still(), RUN)
+    return Switching(Board(diary, diary, diary), Still(), RUN)
 
 
 def test_a_grant_is_written_down_then_given_then_told() -> None:
@@ -176,6 +176,24 @@ def test_a_pause_comes_first_and_a_resumption_is_written_down_first() -> None:
     switching(diary).resume()
     assert diary.done == ["audit", "write", "tell"]
     assert diary.text == ""
+
+
+def test_people_are_told_of_a_pause_that_the_log_could_not_take() -> None:
+    diary = Diary(failing={"audit"})
+    switched = switching(diary).pause("release")
+    assert (switched.changed, str(switched.unlogged)) == (True, "cannot audit")
+    assert diary.done == ["write", "tell"]
+    assert diary.notices[0].text.endswith("Not in the audit log: cannot audit")
+
+
+def test_changes_go_on_without_a_line_in_the_log_only_where_that_is_asked() -> None:
+    text = Pause("old", "bob", NOW).encode()
+    diary = Diary(failing={"audit"}, text=text)
+    with pytest.raises(StoreError, match="changes are still paused: the audit log cannot take the line about it"):
+        switching(diary).resume()
+    assert (diary.text, diary.done) == (text, [])
+    switched = switching(diary).resume(despite_log=True)
+    assert (switched.changed, str(switched.unlogged), diary.text) == (True, "cannot audit", "")
 
 
 def test_a_pause_works_where_the_switch_cannot_be_read() -> None:

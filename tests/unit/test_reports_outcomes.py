@@ -86,7 +86,7 @@ def test_a_run_as_json_says_the_same() -> None:
     first, second, *_ = record["outcomes"]
     assert first["backup_id"] == changes.BACKUP_ID
     assert [call["call"] for call in first["calls"]] == ["tag", "revoke", "revoke", "authorize"]
-    assert second["next_step"] == "look at it and plan again: sg-compliance plan"
+    assert second["next_step"] == "look at it and plan again: sg-compliance plan --state 'my state'"
     made = Outcome(PLACE, "web", Status.CHANGED, calls=(Untag(("sg-1",), ("c",)),))
     (call,) = ran_record(Ran("run-1", "me", (made,)))["outcomes"][0]["calls"]
     assert call == {"call": "untag", "resources": ["sg-1"], "keys": ["c"]}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sg_compliance.model.change import Wanted
+from sg_compliance.model.finding import FindingState
 from sg_compliance.model.security_group import identity
 from sg_compliance.reports.diff import diff_lines, diff_of
 from sg_compliance.reports.plan import Reading, age_text, brief_lines, next_lines, plan_lines, unmet_lines
@@ -17,6 +18,7 @@ from sg_compliance.reports.plan_figures import Limits
 from sg_compliance.reports.plan_record import plan_record
 from tests.builders import EVERYONE, NOW, group, tcp
 from tests.golden import changes
+from tests.unit.test_marks import findings
 from tests.unit.test_reports_golden import shown
 
 if TYPE_CHECKING:
@@ -119,8 +121,19 @@ def test_the_next_step_is_a_command_to_copy(plan: Plan) -> None:
 
 def test_a_group_that_was_asked_for_and_is_not_in_the_plan_may_be_misspelt(plan: Plan) -> None:
     wanted = ["sg-0001", changes.HOSTILE_NAME, "AWSServiceName-x", "sg-\x1bx"]
-    assert shown(unmet_lines(plan, wanted)).startswith("note: sg-\\x1bx: nothing to do about it, or no group")
-    assert shown(unmet_lines(plan, wanted[:3])) == ""
+    assert shown(unmet_lines(plan, wanted, {})) == "note: sg-\\x1bx: no group of this id or name was read\n"
+    assert shown(unmet_lines(plan, wanted[:3], {})) == ""
+
+
+def test_why_a_group_that_was_read_is_not_in_the_plan_is_said(plan: Plan) -> None:
+    found = findings()[0]
+    exempt = replace(found, state=FindingState.EXEMPT)
+    said = [shown(unmet_lines(plan, ["x"], {"x": each})) for each in ([], [exempt, exempt], [exempt, found])]
+    assert said == [
+        "note: x: nothing to do: it has no finding\n",
+        "note: x: nothing to do: all of its findings are exempt\n",
+        "note: x: it has no open finding of those that were asked for (--severity, --rule)\n",
+    ]
 
 
 @pytest.mark.parametrize(

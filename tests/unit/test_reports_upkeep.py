@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from sg_compliance.enforcement.audit import AuditReport, Head, Problem, ProblemKind
 from sg_compliance.enforcement.backup import Backup, Cause
 from sg_compliance.enforcement.difference import difference
-from sg_compliance.enforcement.grants import Listed
+from sg_compliance.enforcement.granted import Listed
 from sg_compliance.enforcement.shelf import Fate, Kept
-from sg_compliance.enforcement.story import Granted, story
+from sg_compliance.enforcement.story import Found, Granted, story
 from sg_compliance.model.concession import Concession, ConcessionKind
-from sg_compliance.model.journal import Entry, EntryKind, EntryState
-from sg_compliance.reports.audit_log import check_lines, event_line
+from sg_compliance.model.journal import Entry, EntryKind, EntryState, Lock
+from sg_compliance.policy.approvals import Unaccepted
+from sg_compliance.reports.audit_log import check_lines, check_record, event_line
 from sg_compliance.reports.backups import difference_lines, list_lines, verified_lines, whole_lines
-from sg_compliance.reports.concessions import done_lines, grant_lines, time_left
+from sg_compliance.reports.concessions import done_lines, grant_lines, time_left, unaccepted_lines
 from sg_compliance.reports.history import story_lines
 from sg_compliance.reports.switch import pause_lines, resume_lines
 from tests.builders import EVERYONE, NOW, group, tcp
@@ -75,9 +76,14 @@ def test_no_text_in_a_story_is_acted_on(text: str) -> None:
         for state in EntryState
     ]
     grant = Listed(text, made.group.group_id, (text,), text, text, NOW, emergency=True, created=NOW, created_by=text)
+    refused = Unaccepted(text, (text,))
+    grant = grant._replace(unaccepted=(refused,))
     concession = Concession(ConcessionKind.UNPROTECTION, made.group.group_id, (text,), text, "zoe", None, NOW, text)
-    told = story(made.group.place, text, entries, Granted([grant], [concession]), NOW)
+    found = Found(entries, [Kept(text, made), Kept(text, None, problem=text)], Lock(made.group.place, text, 1, NOW))
+    told = story(made.group.place, text, found, Granted([grant], [concession]), NOW)
     assert_harmless(story_lines(told, NOW, text))
+    assert_harmless(story_lines(replace(told, entries=()), NOW, text))
+    assert_harmless(unaccepted_lines([refused], text))
     assert_harmless(grant_lines([grant], NOW, "none"))
     assert_harmless(done_lines("granted", replace(concession, subject=text), concession, [text]))
     assert_harmless(pause_lines(changed=False, before=text, notes=[text]))
@@ -94,8 +100,17 @@ def test_problems_of_the_log_are_told_with_their_lines() -> None:
     assert [line.plain for line in check_lines(report)] == [
         "error: line 2: changed: was \\x1b changed",
         "3 entries sound, 1 cut off by a crash and accounted for; 1 problem",
-        f"head 3:{'a' * 64}",
     ]
+
+
+def test_the_head_of_a_log_that_is_not_whole_is_not_told() -> None:
+    head, problem = Head(3, "a" * 64), Problem(0, ProblemKind.MISSING, "gone")
+    assert [line.plain for line in check_lines(AuditReport(3, 0, head))][-1] == f"head 3:{'a' * 64}"
+    assert [line.plain for line in check_lines(AuditReport(3, 0, head, (problem,)))] == [
+        "error: missing: gone",
+        "3 entries sound; 1 problem",
+    ]
+    assert check_record(AuditReport(3, 0, head, (problem,)))["head"] is None
 
 
 @pytest.mark.parametrize(
@@ -120,17 +135,52 @@ def test_what_holds_for_a_group_now_is_told() -> None:
             str(hour), place, kind, state, "run-1", "zoe", f"b{hour}", NOW - timedelta(hours=hour), {}, **others
         )
 
-    entries = [entry(hour, EntryKind.REMEDIATION, EntryState.DONE) for hour in (9, 8, 7)]
+    entries = [entry(hour, EntryKind.REMEDIATION, EntryState.DONE) for hour in (10, 9, 8, 7)]
     entries.append(entry(6, EntryKind.ROLLBACK, EntryState.DONE, restores="b7", hold_until=NOW + timedelta(hours=18)))
     entries.append(entry(1, EntryKind.REMEDIATION, EntryState.OPEN))
-    told = story(place, "web", entries, Granted([], []), NOW)
+    lock = Lock(place, "run-2", 7, NOW + timedelta(minutes=5))
+    told = story(place, "web", Found(entries, (), lock), Granted([], []), NOW)
     assert told.flapping.startswith("remediated 3 times within 24 hours")
     lines = [line.plain for line in story_lines(told, NOW)]
     assert lines[lines.index("now") :] == [
         "now",
+        "  locked by run-2 until 2026-01-15 12:05:00 UTC",
         "  not finished: the remediation of 2026-01-15 11:00 UTC, which the next run finishes",
         "  left alone until 2026-01-16 06:00 UTC: it was rolled back",
         f"  flapping: {told.flapping}",
         "help: undo the newest remediation: sg-compliance rollback b1",
-        "help: undo all of them: sg-compliance rollback b9",
+        "help: undo all of them: sg-compliance rollback b10",
     ]
+
+
+def test_a_group_whose_journal_was_lost_is_told_by_its_backups() -> None:
+    made = backup("x")
+    told = story(made.group.place, "web", Found((), [Kept(made.id, made), Kept("b2", None)]), Granted([], []), NOW)
+    assert [line.plain for line in story_lines(told, NOW, " --state s")][1:] == [
+        f"  no journal entry, but 1 backup: {made.id}",
+        "  warning: 1 backup cannot be used: sg-compliance backups verify",
+        "now",
+        "  nothing is open, no lock, no hold, no exemption",
+        "help: go back to one of them: sg-compliance rollback BACKUP --state s",
+    ]
+
+
+def test_what_was_ended_before_all_was_done_is_told_as_that() -> None:
+    given_up = Entry(
+        "1", group().place, EntryKind.REMEDIATION, EntryState.GIVEN_UP, "run-1", "zoe", "b1", NOW, {}, fence=1
+    )
+    told = story(group().place, "web", Found([given_up]), Granted([], []), NOW)
+    assert "remediation  not all done, and stands, by zoe in run-1" in list(story_lines(told, NOW))[1].plain
+
+
+def test_the_story_is_in_the_order_of_locks_whatever_clocks_say() -> None:
+    first, second = (
+        Entry(f"e{fence}", group().place, kind, EntryState.DONE, "r", "zoe", f"b{fence}", started, {}, **others)
+        for fence, kind, started, others in (
+            (1, EntryKind.REMEDIATION, NOW, {"fence": 1}),
+            (2, EntryKind.ROLLBACK, NOW - timedelta(minutes=1), {"fence": 2, "restores": "b1"}),
+        )
+    )
+    told = story(group().place, "web", Found([second, first]), Granted([], []), NOW)
+    assert [entry.id for entry in told.entries] == ["e1", "e2"]
+    assert told.stand == ()

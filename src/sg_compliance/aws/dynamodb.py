@@ -17,6 +17,7 @@ from sg_compliance.enforcement.entry import entry_of, entry_record
 from sg_compliance.enforcement.wire import concession_of, concession_record, sortable
 from sg_compliance.errors import GroupLockedError, LockLostError, StoreError
 from sg_compliance.model.journal import Lock
+from sg_compliance.model.security_group import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from sg_compliance.interfaces import Clock
     from sg_compliance.model.concession import Concession
     from sg_compliance.model.journal import Entry
-    from sg_compliance.model.security_group import Place
 
     _Noun = TypeVar("_Noun")
 
@@ -45,8 +45,8 @@ _MEND: Final = "put the table back to a time before (point-in-time recovery); ba
 class DynamoJournal:
     """The Journal socket. Raises StoreError wherever AWS fails it.
 
-    Calls: lock, renew, unlock, begin and end 1 each; unfinished 1 for each megabyte of groups; entries as many more
-    for each megabyte of history since the time asked for.
+    Calls: lock, renew, unlock, begin and end 1 each; locks and unfinished 1 for each megabyte of groups; entries as
+    many more for each megabyte of history since the time asked for.
     """
 
     def __init__(self, sessions: Sessions, table: str, clock: Clock, region: str = "") -> None:
@@ -103,6 +103,11 @@ class DynamoJournal:
         if self._table.get(Key(_ENTRY, ended["sk"])) != ended:
             raise _refused(lock, entry, self._table.get(Key(_GROUP, str(lock.place))))
 
+    def locks(self, now: datetime) -> list[Lock]:
+        """The locks that run, by place."""
+        running = "attribute_exists(#owner) AND #until > :now"
+        return [_lock_of(item) for item in self._table.query(_GROUP, "", running, {"now": sortable(now)})]
+
     def unfinished(self) -> list[Entry]:
         """The entries that are open, oldest first."""
         items = self._table.query(_GROUP, "", "attribute_exists(#open)", {})
@@ -144,6 +149,13 @@ class DynamoConcessions:
         return True
 
 
+def _lock_of(item: Item) -> Lock:
+    place = Place(*item["sk"].split("/"))
+    left = item.get("open")
+    opened = _read(entry_of, left, place) if left else None
+    return Lock(place, item["owner"], item["fence"], datetime.fromisoformat(item["until"]), opened)
+
+
 def _write(lock: Lock, change: str, condition: str, **values: str) -> Write:
     held: dict[str, str | int] = {"owner": lock.owner, "fence": lock.fence}
     return Write(Key(_GROUP, str(lock.place)), change, condition, held | values)
@@ -165,14 +177,14 @@ def _refused(lock: Lock, entry: Entry, item: Item) -> LockLostError | StoreError
         return _lost(lock)
     return StoreError(
         f"{lock.place}: entry {item.get('open_id')} was left unfinished, so that {entry.id} cannot be begun or ended",
-        hint="end what is open first: sg-compliance journal",
+        hint=f"finish what is open first, or take it back: sg-compliance history {lock.place.group_id}",
     )
 
 
 def _lost(lock: Lock) -> LockLostError:
     return LockLostError(
         f"{lock.place}: the lock of {lock.owner} ran out, or was given back, and is not its own any more",
-        hint="let the run that has it finish, then run again: sg-compliance journal",
+        hint=f"let the run that has it finish, then run again: sg-compliance history {lock.place.group_id}",
     )
 
 
@@ -181,7 +193,7 @@ def _locked(place: Place, item: Item) -> GroupLockedError:
     when = f"until {datetime.fromisoformat(until):%F %T} UTC" if until else "for now"
     return GroupLockedError(
         f"{place} is being changed by {owner}, who has it locked {when}",
-        hint="wait until then, or see what that run does: sg-compliance journal",
+        hint=f"wait until then, or see what was done: sg-compliance history {place.group_id}",
     )
 
 

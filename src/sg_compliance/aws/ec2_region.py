@@ -57,27 +57,34 @@ class Region:
         group = translate.security_group(raw, account_id=self._shard.account_id, region=self._shard.region)
         if self._attached is None:
             return group
-        attached = self._attached.get(group.group_id, ())
-        managed = tuple(each.interface_id for each in attached if each.managed)
-        return replace(group, interfaces=tuple(each.interface_id for each in attached), managed_interfaces=managed)
+        return with_interfaces(group, self._attached)
 
     def _read_interfaces(self) -> Iterator[Skipped]:
         try:
-            self._attached = _attached(self._client, self._principal)
+            self._attached = attached_interfaces(self._client, self._principal)
         except AwsError as error:
             if not is_refusal(error):
                 raise
             yield Skipped("network interfaces", str(error), error.hint, self._shard.account_id, self._shard.region)
 
 
-def _attached(client: BaseClient, principal: str) -> Mapping[str, Sequence[translate.Attachment]]:
-    """Group id → the interfaces that have it."""
+def with_interfaces(group: SecurityGroup, attached: Mapping[str, Sequence[translate.Attachment]]) -> SecurityGroup:
+    """The group with the interfaces that have it."""
+    own = attached.get(group.group_id, ())
+    managed = tuple(each.interface_id for each in own if each.managed)
+    return replace(group, interfaces=tuple(each.interface_id for each in own), managed_interfaces=managed)
+
+
+def attached_interfaces(
+    client: BaseClient, principal: str, filters: Sequence[Mapping[str, Any]] = ()
+) -> Mapping[str, Sequence[translate.Attachment]]:
+    """Group id → the interfaces that have it: of all interfaces, or of those that the filters let through."""
     operation = "DescribeNetworkInterfaces"
     inputs = client.meta.service_model.operation_model(operation).input_shape
     # Interfaces that AWS manages for the account can be hidden (EC2 API reference); older SDKs cannot ask for them.
     hidden_too = {_HIDDEN_TOO: True} if inputs and _HIDDEN_TOO in inputs.members else {}
     attached: dict[str, list[translate.Attachment]] = {}
-    for page in all_pages(client, principal, operation, "NetworkInterfaces", **hidden_too):
+    for page in all_pages(client, principal, operation, "NetworkInterfaces", Filters=list(filters), **hidden_too):
         for interface in page:
             for each in translate.attached_groups(interface):
                 attached.setdefault(each.group_id, []).append(each)

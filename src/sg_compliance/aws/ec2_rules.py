@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sg_compliance.aws import translate
-from sg_compliance.aws.ec2_region import all_pages, items
+from sg_compliance.aws.ec2_region import all_pages, attached_interfaces, items, with_interfaces
 from sg_compliance.aws.failures import explained, malformed
 from sg_compliance.aws.render import render_permission
 from sg_compliance.enforcement.refusals import IN_FLUX
@@ -32,6 +32,7 @@ IAM_ACTIONS: Final = frozenset(
         "ec2:AuthorizeSecurityGroupIngress",
         "ec2:CreateTags",
         "ec2:DeleteTags",
+        "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSecurityGroupRules",
         "ec2:DescribeSecurityGroups",
         "ec2:RevokeSecurityGroupEgress",
@@ -49,7 +50,7 @@ class Ec2RuleWriter:
         self._sessions = sessions
         self._role_names = role_names or {}
 
-    def read(self, place: Place) -> SecurityGroup:
+    def read(self, place: Place, *, interfaces: bool = False) -> SecurityGroup:
         """The group as both describe calls show it. Raises AwsError; `IN_FLUX` where they differ."""
         client, principal = self._client(place), self._principal(place.account_id)
         with explained(principal):
@@ -58,7 +59,11 @@ class Ec2RuleWriter:
         if len(raw) != 1 or raw[0].get("GroupId") != place.group_id:
             raise malformed("ec2:DescribeSecurityGroups", f"is not about {place.group_id}")
         group = translate.security_group(raw[0], account_id=place.account_id, region=place.region)
-        return _joined(group, self._rules(client, principal, place))
+        group = _joined(group, self._rules(client, principal, place))
+        if not interfaces:
+            return group
+        wanted = [{"Name": "group-id", "Values": [place.group_id]}]
+        return with_interfaces(group, attached_interfaces(client, principal, wanted))
 
     def _rules(self, client: Any, principal: str, place: Place) -> list[SecurityGroupRule | MalformedRule]:  # noqa: ANN401  SDK clients have no types
         wanted = [{"Name": "group-id", "Values": [place.group_id]}]

@@ -90,6 +90,10 @@ _HINTS_BY_CODE: Final[tuple[tuple[frozenset[str], str], ...]] = (
     (frozenset({"AWSOrganizationsNotInUseException"}), "this account is in no organisation: scan without --org"),
     (_UNKNOWN_UNIT, "check the ids given with --ou: ou-…, or r-… for the root"),
     (_KEY_UNUSABLE, "check the KMS key: it is off, about to be deleted, not there, or in another region"),
+    (
+        frozenset({"InvalidGroup.NotFound", "InvalidGroupId.NotFound"}),
+        "the group was deleted, or is in another account or region: nothing is left to be done about it",
+    ),
     (frozenset({"NoSuchBucket"}), "check the name of the bucket, and that it was deployed"),
     (frozenset({"ResourceNotFoundException"}), "check the name and region of the table, and that it was deployed"),
     (frozenset({"NotFound", "NotFoundException"}), "check the ARN and region of the topic, and that it was deployed"),

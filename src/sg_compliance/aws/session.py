@@ -51,7 +51,7 @@ A transaction needs the action of each of its writes; HeadBucket is what the SDK
 """
 
 _CONNECT_SECONDS: Final = 5
-_READ_SECONDS: Final = 60
+READ_SECONDS: Final = 60
 
 
 class Role(NamedTuple):
@@ -96,6 +96,7 @@ class Sessions:
         role: Role = Role(),  # noqa: B008  a tuple: it cannot change
         fallback_region: str = DEFAULT_REGION,
         max_attempts: int = MAX_ATTEMPTS,
+        read_seconds: int = READ_SECONDS,
     ) -> None:
         _check_url(endpoint_url)
         self._endpoint_url = endpoint_url
@@ -103,7 +104,7 @@ class Sessions:
         config = Config(
             retries={"mode": "adaptive", "total_max_attempts": max_attempts},
             connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            read_timeout=read_seconds,
             user_agent_extra=f"sg-compliance/{__version__}",
             proxies={} if _is_loopback(endpoint_url) else None,
         )

@@ -33,6 +33,10 @@ FILE_WORKERS: Final = 1
 """Files are read by one thread: judging them is work for the processor, and threads would only take turns."""
 
 
+_HASTY_ATTEMPTS: Final = 4
+_HASTY_SECONDS: Final = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where groups are to be read: files, or AWS. Empty tuples ask for the default of their kind.
@@ -183,11 +187,16 @@ def role_names_of(policy: ParsedPolicy) -> dict[str, str]:
     return {each.account_id: each.cross_account_role_name for each in configs if each.cross_account_role_name}
 
 
-def sessions_of(where: Where, role_name: str) -> Sessions:
-    """Sessions that assume this role in accounts other than the caller's."""
-    from sg_compliance.aws.session import Role, Sessions
+def sessions_of(where: Where, role_name: str, *, hasty: bool = False) -> Sessions:
+    """Sessions that assume this role in accounts other than the caller's.
+
+    `hasty`: a call is given up in less than half of the time that a group stays locked.
+    """
+    from sg_compliance.aws.session import MAX_ATTEMPTS, READ_SECONDS, Role, Sessions
 
     return Sessions(
+        max_attempts=_HASTY_ATTEMPTS if hasty else MAX_ATTEMPTS,
+        read_seconds=_HASTY_SECONDS if hasty else READ_SECONDS,
         profile=where.profile,
         endpoint_url=where.endpoint_url,
         keys=where.keys,

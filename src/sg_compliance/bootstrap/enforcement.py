@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import secrets
 import socket
 import time
@@ -15,9 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from sg_compliance.bootstrap import Where, read_text, role_names_of, sessions_of
+from sg_compliance.bootstrap import Where, role_names_of, sessions_of
+from sg_compliance.bootstrap.board import board, bucket_of
 from sg_compliance.errors import InputError
 from sg_compliance.workflows.plan import Past
 from sg_compliance.workflows.transaction import Run, Stores
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
 
     from sg_compliance.bootstrap import Judge
     from sg_compliance.enforcement.decide import Circumstances
-    from sg_compliance.enforcement.plan import Plan
     from sg_compliance.enforcement.planning import Planning
     from sg_compliance.enforcement.strategies import Strategy
-    from sg_compliance.interfaces import Notifier, RuleWriter
+    from sg_compliance.interfaces import BackupStore, Concessions, Journal, RuleWriter
     from sg_compliance.model.concession import Concession
     from sg_compliance.policy.parse import ParsedPolicy
+    from sg_compliance.workflows.switching import Board
 
 STATE_VARIABLE: Final = "SG_COMPLIANCE_STATE"
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _TABLE: Final = "sg-compliance"
 _SWITCH: Final = "/sg-compliance/paused"
 
@@ -65,6 +67,18 @@ class State:
         """Whether it is in S3."""
         return self.place().startswith("s3://")
 
+    def check(self) -> None:
+        """Refuse what can be no state, before anything is looked for there or made. Raises InputError."""
+        place = self.place()
+        if self.is_remote:
+            bucket_of(place)
+        elif _SCHEME.match(place):
+            message = f"{place!r} is neither a folder nor a place in S3"
+            raise InputError(message, hint="write s3://BUCKET/PREFIX, or ./NAME for a folder with a colon in its name")
+        elif Path(place).exists() and not Path(place).is_dir():
+            message = f"{place}: state is kept in a folder, and this is none"
+            raise InputError(message, hint="name another place with --state: a folder, or s3://BUCKET/PREFIX")
+
     def exists(self) -> bool:
         """Whether there can be anything in it: a folder that was never made is not made by looking."""
         return self.is_remote or Path(self.place()).is_dir()
@@ -88,7 +102,8 @@ def writer(where: Where, policy: ParsedPolicy | None = None) -> RuleWriter:
     """Who changes groups, with the role for changes. Raises SgComplianceError."""
     from sg_compliance.aws.ec2_rules import Ec2RuleWriter
 
-    return Ec2RuleWriter(sessions_of(where, where.change_role_name), role_names_of(policy) if policy else {})
+    names = role_names_of(policy) if policy else {}
+    return Ec2RuleWriter(sessions_of(where, where.change_role_name, hasty=True), names)
 
 
 def caller(where: Where) -> str:
@@ -109,126 +124,64 @@ def new_run(by: str, why: str = "", policy: ParsedPolicy | None = None) -> Run:
 
 
 @contextmanager
-def stores(state: State, where: Where) -> Iterator[Stores]:
-    """All that is kept, opened; a folder is made where there is none. Raises SgComplianceError."""
+def stores(state: State, where: Where, *, reading: bool = False) -> Iterator[Stores]:
+    """All that is kept, opened; a folder is made where there is none. Raises SgComplianceError.
+
+    `reading`: to look only. Nothing is made, and a folder that cannot be written to will do.
+    """
     if state.is_remote:
         yield _in_aws(state, where)
         return
     with ExitStack() as closing:
-        yield _in_folder(state, where, closing)
+        yield _in_folder(state, where, closing, reading=reading)
 
 
 def past(state: State, where: Where) -> Past:
     """What decisions depend on that earlier runs left behind; nothing where nothing was ever kept."""
     if not state.exists():
         return Past()
-    with stores(state, where) as kept:
+    with stores(state, where, reading=True) as kept:
         return Past(kept.journal.entries(), kept.concessions.all())
 
 
-def _in_folder(state: State, where: Where, closing: ExitStack) -> Stores:
-    from sg_compliance.local.audit import FileAuditLog
+def _in_folder(state: State, where: Where, closing: ExitStack, *, reading: bool) -> Stores:
     from sg_compliance.local.backups import DirectoryBackups
     from sg_compliance.local.concessions import SqliteConcessions
     from sg_compliance.local.journal import SqliteJournal
-    from sg_compliance.local.notices import FileNotifier
-    from sg_compliance.local.switch import FileSwitch
 
     folder = Path(state.place())
-    journal = SqliteJournal(folder / "journal.sqlite")
+    journal = SqliteJournal(folder / "journal.sqlite", reading=reading)
     closing.callback(journal.close)
-    concessions = SqliteConcessions(folder / "journal.sqlite")
+    concessions = SqliteConcessions(folder / "journal.sqlite", reading=reading)
     closing.callback(concessions.close)
-    return Stores(
-        backups=DirectoryBackups(folder),
-        journal=journal,
-        audit=FileAuditLog(folder / "audit.jsonl"),
-        concessions=concessions,
-        switch=FileSwitch(folder / "paused.json"),
-        notifier=_topic(state, where) if state.topic_arn else FileNotifier(folder / "notices.jsonl"),
-    )
+    return _with_board(board(state, where), DirectoryBackups(folder), journal, concessions)
 
 
 def _in_aws(state: State, where: Where) -> Stores:
     from sg_compliance.aws.dynamodb import DynamoConcessions, DynamoJournal
-    from sg_compliance.aws.s3 import BucketPlace, S3Backups
-    from sg_compliance.aws.s3_audit import S3AuditLog
-    from sg_compliance.aws.ssm import SsmSwitch
+    from sg_compliance.aws.s3 import S3Backups
 
-    bucket, prefix = _bucket(state.place())
+    bucket, prefix = bucket_of(state.place())
     sessions = sessions_of(where, where.change_role_name)
     clock = SystemClock()
-    return Stores(
-        backups=S3Backups(sessions, bucket, prefix, state.kms_key),
-        journal=DynamoJournal(sessions, state.table, clock),
-        audit=S3AuditLog(sessions, BucketPlace(bucket, prefix, state.kms_key), state.table, clock),
-        concessions=DynamoConcessions(sessions, state.table, clock),
-        switch=SsmSwitch(sessions, state.switch),
-        notifier=_topic(state, where) if state.topic_arn else Nobody(),
+    return _with_board(
+        board(state, where),
+        S3Backups(sessions, bucket, prefix, state.kms_key),
+        DynamoJournal(sessions, state.table, clock),
+        DynamoConcessions(sessions, state.table, clock),
     )
 
 
-def _topic(state: State, where: Where) -> Notifier:
-    from sg_compliance.aws.sns import SnsNotifier
-
-    return SnsNotifier(sessions_of(where, where.change_role_name), state.topic_arn)
-
-
-class Nobody:
-    """Tells nobody: no topic was named. What was done is in the audit log."""
-
-    def send(self, notice: object) -> None:
-        """Tell nobody."""
-
-
-def _bucket(place: str) -> tuple[str, str]:
-    """Bucket and prefix of an S3 location; the prefix ends in a slash, or is empty."""
-    parts = urlsplit(place)
-    if not parts.netloc or parts.query or parts.fragment:
-        message = f"{place!r} is no place in S3"
-        raise InputError(message, hint="write it like s3://my-bucket/sg-compliance")
-    prefix = parts.path.strip("/")
-    return parts.netloc, f"{prefix}/" if prefix else ""
+def _with_board(board: Board, backups: BackupStore, journal: Journal, concessions: Concessions) -> Stores:
+    return Stores(backups, journal, board.audit, concessions, board.switch, board.notifier)
 
 
 def granted(state: State, where: Where) -> list[Concession]:
     """What people granted outside the policy document; nothing where nothing was ever kept."""
     if not state.exists():
         return []
-    with stores(state, where) as kept:
+    with stores(state, where, reading=True) as kept:
         return kept.concessions.all()
-
-
-def refuse_to_replace(path: Path) -> None:
-    """Raise InputError where there is a file already: said before the work, not after it."""
-    if path.exists():
-        message = f"{path}: there is a file already"
-        raise InputError(message, hint="choose another name, or replace it with --force")
-
-
-def save_plan(plan: Plan, path: Path, *, replace: bool) -> None:
-    """Write the plan to a file that only its owner may read, whole or not at all. Raises InputError."""
-    from sg_compliance.local import durable
-
-    hint = "choose a folder that can be written to and has room"
-    if not path.parent.is_dir():
-        message = f"{path}: cannot be written: there is no folder {path.parent}"
-        raise InputError(message, hint=hint)
-    try:
-        (durable.replace if replace else durable.write_new)(path, plan.encode().encode())
-    except FileExistsError:
-        refuse_to_replace(path)
-        raise
-    except OSError as error:
-        message = f"{path}: cannot be written: {error.strerror or error}"
-        raise InputError(message, hint=hint) from error
-
-
-def read_plan(path: Path) -> Plan:
-    """The plan in a file. Raises InputError."""
-    from sg_compliance.enforcement.plan import decode_plan
-
-    return decode_plan(read_text(path), str(path))
 
 
 def planning(

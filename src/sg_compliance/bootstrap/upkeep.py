@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from sg_compliance.bootstrap.board import board
 from sg_compliance.bootstrap.enforcement import SystemClock, caller, new_run, stores, user
 from sg_compliance.workflows.concessions import Granting
 from sg_compliance.workflows.switching import Switching
@@ -17,13 +19,22 @@ if TYPE_CHECKING:
     from sg_compliance.workflows.transaction import Stores
 
 
+KEPT: Final = ("backups", "journal.sqlite", "audit.jsonl", "paused.json", "notices.jsonl")
+"""What stands in a folder where something is kept."""
+
+
+def anything_kept(state: State) -> bool:
+    """Whether anything was ever kept there, as far as a look at the folder tells."""
+    return state.exists() and (state.is_remote or any((Path(state.place()) / name).exists() for name in KEPT))
+
+
 @contextmanager
 def existing(state: State, where: Where) -> Iterator[Stores | None]:
-    """The stores, or None where nothing was ever kept: looking makes no folder. Raises SgComplianceError."""
-    if not state.exists():
+    """The stores to look at, or None where nothing was ever kept: looking makes nothing. Raises SgComplianceError."""
+    if not anything_kept(state):
         yield None
         return
-    with stores(state, where) as kept:
+    with stores(state, where, reading=True) as kept:
         yield kept
 
 
@@ -40,9 +51,7 @@ def granting(state: State, where: Where) -> Iterator[Granting]:
         yield Granting(kept, SystemClock(), run)
 
 
-@contextmanager
-def switching(state: State, where: Where) -> Iterator[Switching]:
-    """What pauses and resumes. Raises SgComplianceError."""
+def switching(state: State, where: Where) -> Switching:
+    """What pauses and resumes, also where the journal cannot be used. Raises SgComplianceError."""
     run = new_run(who(state, where))
-    with stores(state, where) as kept:
-        yield Switching(kept, SystemClock(), run)
+    return Switching(board(state, where), SystemClock(), run)

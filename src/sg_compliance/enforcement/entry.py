@@ -27,6 +27,8 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "notes": list(entry.notes),
         "hold_until": _text(entry.hold_until),
         "restores": entry.restores,
+        "fence": entry.fence,
+        "replaced": list(entry.replaced),
     }
 
 
@@ -52,6 +54,8 @@ def entry_of(record: dict[str, Any]) -> Entry:
         notes=tuple(record["notes"]),
         hold_until=_time(record["hold_until"]),
         restores=record["restores"],
+        fence=record["fence"],
+        replaced=tuple(record["replaced"]),
     )
 
 

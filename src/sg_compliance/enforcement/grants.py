@@ -1,4 +1,4 @@
-"""Exemptions and unprotections as people ask for them: what is asked, checked; what there is, listed."""
+"""Exemptions and unprotections as people ask for them, checked."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from sg_compliance.errors import InputError
 from sg_compliance.model.concession import Concession, ConcessionKind
+from sg_compliance.policy.approvals import unaccepted_by_account
 from sg_compliance.policy.consistency import HYGIENE_RULE_IDS
-from sg_compliance.policy.resolve import every_rule
+from sg_compliance.policy.resolve import Policy, every_rule
 from sg_compliance.policy.times import parse_duration, parse_future
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sg_compliance.policy.document import Document
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 EMERGENCY_HOURS: Final = 24
 MOST_EMERGENCY_HOURS: Final = 168
 LONGEST_UNPROTECTION: Final = timedelta(days=30)
+LONGEST_EXEMPTION: Final = timedelta(days=3653)
+"""Ten years: what is to last longer is a slip, or is permanent."""
 _GROUP: Final = re.compile(r"sg-[0-9a-z]+", re.ASCII)
 _ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 
@@ -43,32 +46,10 @@ class Asked:
     hours: int | None = None
 
 
-class Listed(NamedTuple):
-    """One grant, wherever it stands: `source` is its id, or its path in the policy document."""
-
-    source: str
-    subject: str
-    rules: tuple[str, ...]
-    reason: str
-    approved_by: str
-    expires: datetime | None
-    emergency: bool = False
-    created: datetime | None = None
-    created_by: str = ""
-
-    def lapsed(self, now: datetime) -> bool:
-        """Whether its time is over."""
-        return self.expires is not None and self.expires <= now
-
-    def days_left(self, now: datetime) -> int | None:
-        """Whole days; None for a permanent one."""
-        return (self.expires - now).days if self.expires else None
-
-
 def exemption(asked: Asked, policy: ParsedPolicy, now: datetime, by: str) -> Concession:
-    """The exemption that is asked for. Raises InputError where something is missing or makes no sense."""
+    """The exemption that is asked for. Raises InputError where something is missing, or it would never count."""
     _check_rules(asked.rules, policy)
-    return Concession(
+    made = Concession(
         kind=ConcessionKind.EXEMPTION,
         subject=subject_of(asked.group_id, asked.account_id),
         rules=tuple(dict.fromkeys(asked.rules)),
@@ -79,6 +60,20 @@ def exemption(asked: Asked, policy: ParsedPolicy, now: datetime, by: str) -> Con
         created_by=by,
         emergency=asked.emergency,
     )
+    _check_approver(made, asked.account_id, policy.document)
+    return made
+
+
+def _check_approver(made: Concession, account_id: str, document: Document) -> None:
+    """An exemption that its environment does not accept would count for nothing. Certain for accounts only."""
+    refused = unaccepted_by_account(Policy(document), made.approved_by, account_id) if account_id else None
+    if refused:
+        needs = " or ".join(refused.needs)
+        raise InputError(
+            f"account {account_id} is in {refused.environment}, where only exemptions approved by {needs} count: "
+            f"approved by {made.approved_by} it would never take effect",
+            hint=f"have it approved by {needs}: --approved-by {refused.needs[0]}",
+        )
 
 
 def unprotection(asked: Asked, now: datetime, by: str) -> Concession:
@@ -170,6 +165,9 @@ def _future(text: str, now: datetime) -> datetime:
         raise InputError(f"--expires: {error}", hint="a time (RFC 3339), or how long from now: 30d") from None
     if expires <= now:
         raise InputError(f"--expires {text} has passed already", hint="give a time that is to come, or 30d")
+    if expires - now > LONGEST_EXEMPTION:
+        hint = "10 years are the most; what is meant to last for good is --permanent"
+        raise InputError(f"--expires {text} is too far away", hint=hint)
     return expires
 
 
@@ -191,28 +189,3 @@ def _check_rules(rules: Iterable[str], policy: ParsedPolicy) -> None:
 def rule_ids(document: Document) -> frozenset[str]:
     """The ids of everything that can be exempted from."""
     return frozenset((*HYGIENE_RULE_IDS, *(found.rule.rule_id for found in every_rule(document))))
-
-
-def stored(concessions: Iterable[Concession], kind: ConcessionKind) -> Iterator[Listed]:
-    """Those that were granted outside the policy document."""
-    for each in concessions:
-        if each.kind is kind:
-            yield Listed(
-                each.id,
-                each.subject,
-                each.rules,
-                each.reason,
-                each.approved_by,
-                each.expires,
-                each.emergency,
-                each.created,
-                each.created_by,
-            )
-
-
-def written(document: Document) -> Iterator[Listed]:
-    """The exemptions of the policy document."""
-    for scope in ("security_group_exemptions", "account_exemptions"):
-        for subject, entry in sorted(getattr(document.exemptions, scope).items()):
-            rules, path = tuple(entry.exempted_rules), f"exemptions.{scope}.{subject}"
-            yield Listed(path, subject, rules, entry.reason, entry.approved_by, entry.expires)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sg_compliance.enforcement.calls import is_reserved
+from sg_compliance.enforcement.rollback import standing
 from sg_compliance.model.concession import ConcessionKind
 from sg_compliance.model.journal import EntryKind, EntryState
 from sg_compliance.model.security_group import identity
@@ -86,11 +87,14 @@ def unprotected(concessions: Iterable[Concession], place: Place, now: datetime) 
 
 
 def flapping(entries: Iterable[Entry], now: datetime, times: int = 3, window: timedelta = timedelta(hours=24)) -> str:
-    """Whether a group was remediated so often that somebody puts its rules back. The entries are those of one group."""
+    """Whether a group was remediated so often that somebody puts its rules back. The entries are those of one group.
+
+    What was taken back by a rollback does not count: it was this tool that put the rules back.
+    """
     done = sorted(
         each.ended or each.started
-        for each in entries
-        if each.kind is EntryKind.REMEDIATION and each.state is EntryState.DONE
+        for each in standing(entries)
+        if each.kind is EntryKind.REMEDIATION and each.state in {EntryState.DONE, EntryState.GIVEN_UP}
     )
     recent = [time for time in done if now - time < window]
     if len(recent) < times:
@@ -150,7 +154,7 @@ def _rule(rule: SecurityGroupRule) -> list[str]:
 
 
 def _ignored(key: str, prefix: str) -> bool:
-    return is_reserved(key) or (bool(prefix) and key.startswith(prefix))
+    return is_reserved(key) or (bool(prefix) and key.startswith(prefix) and key != PROTECT_TAG)
 
 
 class Pause(NamedTuple):

@@ -30,7 +30,7 @@ def notice_of(entry: Entry, outcome: Outcome) -> Notice:
         f"By: {entry.by}, run {entry.run_id}",
         *[f"Note: {note}" for note in outcome.notes],
     ]
-    if entry.kind is EntryKind.REMEDIATION:
+    if entry.kind is not EntryKind.ROLLBACK:
         lines += [CONNECTIONS, f"To undo it: {undo(outcome.backup_id)}"]
     elif entry.hold_until:
         lines.append(f"Left alone by real-time response until {entry.hold_until.isoformat(timespec='minutes')}")

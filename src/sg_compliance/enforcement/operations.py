@@ -80,8 +80,8 @@ def grant_notice(event: Event, concession: Concession, by: str) -> Notice:
     )
 
 
-def switch_notice(event: Event) -> Notice:
-    """The message about a pause, or its end."""
+def switch_notice(event: Event, unlogged: str = "") -> Notice:
+    """The message about a pause, or its end; `unlogged` says why it is not in the audit log."""
     is_pause = event["event"] == "paused"
     what = "all changes are paused" if is_pause else "changes go on"
     lines = (
@@ -93,7 +93,7 @@ def switch_notice(event: Event) -> Notice:
         kind=NoticeKind.OPERATION,
         severity=Severity.HIGH,
         subject=what,
-        text="\n".join([*lines, f"By: {event['by']}"]),
+        text="\n".join([*lines, f"By: {event['by']}", *([f"Not in the audit log: {unlogged}"] if unlogged else [])]),
         record=event,
     )
 

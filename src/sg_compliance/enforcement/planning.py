@@ -14,6 +14,7 @@ from sg_compliance.enforcement.plan import TO_COME, NotPlanned, PlannedGroup
 from sg_compliance.enforcement.strategies import remedy
 from sg_compliance.enforcement.tags import marks, warning_marks, worst_of
 from sg_compliance.model.change import Wanted
+from sg_compliance.model.security_group import identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from sg_compliance.model.concession import Concession
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.journal import Entry
-    from sg_compliance.model.security_group import Place, PrefixLists, SecurityGroup
+    from sg_compliance.model.security_group import Identity, Place, PrefixLists, SecurityGroup
     from sg_compliance.policy.reaction import ViolationHandling
     from sg_compliance.policy.resolve import Policy
 
+_UNREAD: Final = "its network interfaces were not read: whether a service manages it is looked at when it is changed"
 TAG_ONLY: Final = "tag"
 CLEAR: Final = "clear tags"
 _WARNING: Final = (
@@ -64,7 +66,7 @@ class Planning:
 
     def is_marked(self, group: SecurityGroup) -> bool:
         """Whether the group is tagged as violating, and was not remediated: nobody needs that tag once it complies."""
-        return group.tag(f"{self.prefix}STATUS") is not None and group.tag(f"{self.prefix}REMEDIATED") is None
+        return group.tag(f"{self.prefix}STATUS") == "NON_COMPLIANT" and group.tag(f"{self.prefix}REMEDIATED") is None
 
     def decide(
         self,
@@ -97,7 +99,7 @@ class Planning:
         rules = tuple(dict.fromkeys(finding.rule_id for finding in closing))
         protected = protections(group)
         if protected and not unprotected(self.concessions, group.place, self.now):
-            hint = f"sg-compliance unprotect {group.group_id} lets it be changed"
+            hint = f"to let it be changed: sg-compliance unprotect {group.group_id}"
             return NotPlanned(group.place, group.name, rules, f"protected: {'; '.join(protected)}", hint)
         hold = held(entries, self.now)
         if hold and not self.despite_hold:
@@ -137,6 +139,7 @@ class Planning:
         missing: tuple[str, ...],
     ) -> PlannedGroup:
         slots = [f"no free tag slot for {', '.join(missing)}"] if missing else []
+        unread = [_UNREAD] if group.interfaces is None else []
         return PlannedGroup(
             group=group,
             fingerprint=fingerprint(group, self.prefix),
@@ -145,7 +148,7 @@ class Planning:
             closed=tuple(finding_note(finding) for finding in found.closed),
             remaining=tuple(finding_note(finding) for finding in found.remaining),
             reasons=reasons,
-            notes=(*found.notes, *slots),
+            notes=(*found.notes, *slots, *unread),
             interfaces=group.interfaces,
         )
 
@@ -179,16 +182,21 @@ class Planning:
         )
 
     def _cleared(self, group: SecurityGroup) -> PlannedGroup:
-        """The group complies now: take the warning away."""
+        """The group complies now: take the warning away, and the rule that warns."""
         ours = frozenset(key for key, _ in group.tags if key in {f"{self.prefix}{name}" for name in _WARNING_TAGS})
         return PlannedGroup(
             group=group,
             fingerprint=fingerprint(group, self.prefix),
             strategy=CLEAR,
-            wanted=Wanted(untagged=ours),
+            wanted=Wanted(gone=_warnings(group), untagged=ours),
             reasons=("it has no open finding any more",),
             interfaces=group.interfaces,
         )
+
+
+def _warnings(group: SecurityGroup) -> frozenset[Identity]:
+    begins = _WARNING.partition(" - ")[0]
+    return frozenset(identity(rule) for rule in group.rules if (rule.description or "").startswith(begins))
 
 
 _WARNING_TAGS: Final = ("STATUS", "VIOLATION_COUNT", "VIOLATION_REASON")

@@ -129,8 +129,9 @@ def group_of(record: object) -> SecurityGroup:
 
 
 def wanted_record(wanted: Wanted, before: Sequence[SecurityGroupRule]) -> dict[str, Any]:
-    """What a group is to become. What is to go is written as the rules of `before` that it means."""
-    gone = None if wanted.gone is None else [rule_record(each) for each in before if identity(each) in wanted.gone]
+    """What a group is to become. What is to go is written as the rules of `before` that it means, no more of each."""
+    going = [each._replace(description=None, tags=()) for each in before if identity(each) in (wanted.gone or ())]
+    gone = None if wanted.gone is None else [rule_record(each) for each in going]
     return {
         "rules": [rule_record(rule) for rule in wanted.rules],
         "gone": gone,

@@ -31,7 +31,18 @@ UNRESTORABLE: Final = frozenset(
 )
 """AWS will not have the rule, and not for a reason that passes by itself."""
 
-NO_SLOT: Final = frozenset({"TagLimitExceeded"})
+NOT_TAGGED: Final = frozenset(
+    {
+        "InvalidID",
+        "InvalidParameterValue",
+        "InvalidTag",
+        "InvalidTagKey.Malformed",
+        "TagLimitExceeded",
+        "TagPolicyViolation",
+        "TagPolicyViolationException",
+    }
+)
+"""AWS will not have the tags, and not for a reason that passes by itself."""
 
 DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """The caller may not; somebody can change that."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sg_compliance.model.change import Wanted
 from sg_compliance.model.journal import EntryKind, EntryState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from sg_compliance.model.journal import Entry
     from sg_compliance.model.security_group import Place, SecurityGroup
@@ -24,29 +25,69 @@ def restoring(backup: SecurityGroup, now: SecurityGroup) -> Wanted:
     return Wanted(rules=backup.rules, gone=None, tags=tags, untagged=added, exact=True)
 
 
+class Standing(NamedTuple):
+    """A change that stands: the entry, and the one that made it stand: itself, or a rollback of its rollback."""
+
+    entry: Entry
+    cause: Entry
+
+
 def standing(entries: Iterable[Entry]) -> list[Entry]:
-    """The remediations that no rollback of their group has taken back, oldest first.
+    """The changes that no rollback of their group has taken back, in order."""
+    return [each.entry for each in stands(entries)]
+
+
+def stands(entries: Iterable[Entry]) -> list[Standing]:
+    """The changes that no rollback of their group has taken back, in order.
 
     A finished rollback goes back to how things stood before the entry whose backup it restored; so the rollback of a
-    rollback makes what that one took back stand again.
+    rollback makes what that one took back stand again. Of a rollback that was not finished nobody knows: what stood
+    before it and what would stand after it both count.
     """
-    now: dict[Place, tuple[Entry, ...]] = {}
-    before: dict[str, tuple[Entry, ...]] = {}
-    for entry in sorted(entries, key=lambda each: each.started):
-        stands = now.get(entry.place, ())
-        before[entry.backup_id] = stands
-        if entry.kind is EntryKind.REMEDIATION:
-            now[entry.place] = (*stands, entry)
-        elif entry.state is EntryState.DONE:
-            now[entry.place] = before.get(entry.restores, stands)
-    return sorted((entry for each in now.values() for entry in each), key=lambda each: each.started)
+    now: dict[Place, tuple[Standing, ...]] = {}
+    before: dict[str, tuple[Standing, ...]] = {}
+    for entry in sorted(entries, key=in_order):
+        then = now.get(entry.place, ())
+        before.update(dict.fromkeys((entry.backup_id, *entry.replaced), then))
+        if entry.kind is not EntryKind.ROLLBACK:
+            now[entry.place] = (*then, Standing(entry, entry))
+            continue
+        known = {each.entry.id for each in then}
+        restored = before.get(entry.restores, then)
+        again = [each if each.entry.id in known else Standing(each.entry, entry) for each in restored]
+        if entry.state is not EntryState.DONE:
+            again = [*then, *(each for each in again if each.entry.id not in known)]
+        now[entry.place] = tuple(sorted(again, key=lambda each: in_order(each.entry)))
+    return sorted((each for found in now.values() for each in found), key=lambda each: each.entry.started)
 
 
-def newest_by_group(entries: Iterable[Entry]) -> dict[Place, Entry]:
-    """The newest entry of each group."""
-    return {entry.place: entry for entry in sorted(entries, key=lambda each: each.started)}
+def in_order(entry: Entry) -> tuple[Place, int, datetime]:
+    """Entries of one group in the order in which it was locked: clocks of different machines differ."""
+    return entry.place, entry.fence, entry.started
 
 
-def oldest_by_group(entries: Iterable[Entry]) -> dict[Place, Entry]:
-    """The oldest entry of each group: going back to its backup undoes all that followed."""
-    return {entry.place: entry for entry in sorted(entries, key=lambda each: each.started, reverse=True)}
+def to_take_back(entries: Sequence[Entry], run_id: str = "", since: datetime | None = None) -> dict[Place, str]:
+    """The backup that each group goes back to: before its newest remediation; or before a run, or a time."""
+    found: dict[Place, str] = {}
+    stand = stands(entries)
+    if run_id or since:
+        for each in reversed(stand):
+            cause = each.cause
+            if (run_id and run_id in {cause.run_id, each.entry.run_id}) or (since and cause.started >= since):
+                found[cause.place] = cause.backup_id
+        return found | (_undone(entries, run_id) if run_id else {})
+    for each in stand:
+        entry, newest = each.entry, found.get(each.entry.place)
+        if newest is None or entry.kind is EntryKind.REMEDIATION:
+            found[entry.place] = entry.backup_id
+    return found
+
+
+def _undone(entries: Iterable[Entry], run_id: str) -> dict[Place, str]:
+    """What a run of rollbacks took back can be made to stand again, where nothing was done to the group since."""
+    last = {entry.place: entry for entry in sorted(entries, key=in_order)}
+    return {
+        place: entry.backup_id
+        for place, entry in last.items()
+        if entry.run_id == run_id and entry.kind is EntryKind.ROLLBACK and entry.state is EntryState.DONE
+    }

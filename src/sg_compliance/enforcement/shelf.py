@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 class Fate(StrEnum):
-    """What came of the change. `UNUSED`: nothing was begun with the backup, or the journal does not know it."""
+    """What came of the change. `UNKNOWN`: nothing was begun with the backup, or the journal was lost."""
 
     STANDS = "stands"
     ROLLED_BACK = "rolled back"
     UNFINISHED = "unfinished"
     FINISHED = "finished"
+    GIVEN_UP = "given up"
     REPLACED = "replaced"
-    UNUSED = "not used"
+    UNKNOWN = "no entry in the journal"
 
 
 class Kept(NamedTuple):
@@ -31,7 +32,7 @@ class Kept(NamedTuple):
 
     id: str
     backup: Backup | None
-    fate: Fate = Fate.UNUSED
+    fate: Fate = Fate.UNKNOWN
     problem: str = ""
 
 
@@ -42,14 +43,15 @@ class Fates:
         self._entries = {entry.backup_id: entry for entry in entries}
         self._standing = {entry.id for entry in standing(entries)}
         self._replaced = {backup.amends for backup in backups if backup.amends}
+        self._replaced.update(backup_id for entry in entries for backup_id in entry.replaced)
 
     def of(self, backup_id: str) -> Fate:
         """What came of the change that the backup was made for."""
         entry = self._entries.get(backup_id)
         if entry is None:
-            return Fate.REPLACED if backup_id in self._replaced else Fate.UNUSED
+            return Fate.REPLACED if backup_id in self._replaced else Fate.UNKNOWN
         if entry.state is EntryState.OPEN:
             return Fate.UNFINISHED
         if entry.kind is EntryKind.ROLLBACK:
-            return Fate.FINISHED
+            return Fate.FINISHED if entry.state is EntryState.DONE else Fate.GIVEN_UP
         return Fate.STANDS if entry.id in self._standing else Fate.ROLLED_BACK

@@ -52,10 +52,20 @@ class DirectoryBackups:
                 raise missing from None
 
     def ids(self, group_id: str = "") -> Iterator[str]:
-        """The ids, oldest first by the time in them. Raises StoreError."""
+        """The ids, oldest first by the time in them. Raises StoreError, after all that can be listed."""
+        names: list[str] = []
+        refused: StoreError | None = None
         with storing(self._folder, "the backups cannot be listed"):
-            names = [path.name for folder in self._folders(group_id) for path in folder.iterdir()]
+            folders = self._folders(group_id)
+        for folder in folders:
+            try:
+                with storing(folder, "the backups cannot be listed"):
+                    names.extend([path.name for path in folder.iterdir()])
+            except StoreError as error:
+                refused = error
         yield from backup_ids(names)
+        if refused:
+            raise refused
 
     def _folders(self, group_id: str) -> list[Path]:
         """The folders of all groups, or of one. A glob would pass over those that may not be read."""

@@ -19,8 +19,8 @@ _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS concession (id TEXT PRIMARY KEY, re
 class SqliteConcessions:
     """The Concessions socket. Raises StoreError wherever the file fails it."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA)
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        self._database = Database(path, _SCHEMA, reading=reading)
 
     def close(self) -> None:
         """Give the file back."""

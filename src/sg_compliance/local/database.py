@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sg_compliance.errors import StoreError
 from sg_compliance.local.durable import PRIVATE_FILE, make_folder, storing
+from sg_compliance.local.reading import connect_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,18 +22,25 @@ _PAUSE_SECONDS: Final = 0.02
 
 
 class Database:
-    """A connection, for all threads of this process one after another. `schema` is a script that may run again."""
+    """A connection, for all threads of this process one after another. `schema` is a script that may run again.
 
-    def __init__(self, path: Path, schema: str) -> None:
+    `reading`: nothing is made or written; a file that is not there is empty.
+    """
+
+    def __init__(self, path: Path, schema: str, *, reading: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
-        with storing(path, "cannot be opened"):
-            make_folder(path.parent)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
-        with self._told():
-            self._connection = sqlite3.connect(
-                path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
-            )
+        with storing(path, "cannot be opened"), self._told():
+            self._connection = connect_reading(path, schema, _WAIT_SECONDS) if reading else self._connect()
+        if not reading:
+            self._prepare_or_close(schema)
+
+    def _connect(self) -> sqlite3.Connection:
+        make_folder(self._path.parent)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+        return sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+
+    def _prepare_or_close(self, schema: str) -> None:
         try:
             with self._told():
                 self._prepare(schema)
@@ -100,7 +108,8 @@ class Database:
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             return "another run has kept the file busy: try again, or see what is running"
         if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-            return f"see whether the disk that {self._path.parent} is on is full or broken; nothing was changed"
+            disk = f"see whether the disk that {self._path.parent} is on is full or broken"
+            return f"{disk}, then do it again: what was begun is finished first"
         if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
             return f"let this user read and write {self._path.parent}, or name another state directory"
         return self._mend()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
+_KINDS: Final = {
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -51,11 +59,22 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put the bytes in the place of what the file holds, whole or not at all."""
+    """Put the bytes in the place of what the file holds, whole or not at all. Raises FileExistsError over no file."""
     make_folder(path.parent)
+    if what := no_file(path):  # a rename would put a file in the place of a device
+        raise FileExistsError(errno.EEXIST, f"is {what}, and no file", str(path))
     with _spare(path, data) as spare:
         spare.replace(path)
     sync_folder(path.parent)
+
+
+def no_file(path: Path) -> str:
+    """What is there that is no regular file, as a noun; empty where there is one, or nothing. Links are followed."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return ""
+    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
 @contextmanager

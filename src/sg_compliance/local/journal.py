@@ -11,6 +11,7 @@ from sg_compliance.enforcement.wire import sortable
 from sg_compliance.errors import GroupLockedError, LockLostError, StoreError
 from sg_compliance.local.database import Database
 from sg_compliance.model.journal import Lock
+from sg_compliance.model.security_group import Place
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sg_compliance.model.journal import Entry
-    from sg_compliance.model.security_group import Place
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS group_lock (
@@ -56,14 +56,18 @@ _ENDED: Final = """
 SELECT record FROM entry WHERE (:group_id = '' OR group_id = :group_id) AND (:run_id = '' OR run_id = :run_id)
 AND started >= :since
 """
+_RUNNING: Final = """
+SELECT account_id, region, group_id, owner, fence, until, open FROM group_lock
+WHERE owner IS NOT NULL AND until > ? ORDER BY account_id, region, group_id
+"""
 _OPEN: Final = "SELECT open FROM group_lock WHERE open IS NOT NULL"
 
 
 class SqliteJournal:
     """The Journal socket. Times are kept in UTC, as text that sorts. Raises StoreError wherever the file fails it."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA)
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        self._database = Database(path, _SCHEMA, reading=reading)
 
     def close(self) -> None:
         """Give the file back."""
@@ -117,6 +121,15 @@ class SqliteJournal:
             row = (entry.id, *lock.place, entry.run_id, sortable(entry.started), text)
             cursor.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
+    def locks(self, now: datetime) -> list[Lock]:
+        """The locks that run, by place."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(_RUNNING, (sortable(now),)).fetchall()
+        return [
+            Lock(Place(*place), owner, fence, datetime.fromisoformat(until), self._entry(left) if left else None)
+            for *place, owner, fence, until, left in rows
+        ]
+
     def unfinished(self) -> list[Entry]:
         """The entries that are open, oldest first."""
         with self._database.reading() as cursor:
@@ -138,7 +151,7 @@ class SqliteJournal:
         if opened.id != entry.id:
             raise StoreError(
                 f"{entry.place}: entry {opened.id} was left unfinished, so that {entry.id} cannot be begun or ended",
-                hint="end what is open first: sg-compliance journal",
+                hint=f"finish what is open first, or take it back: sg-compliance history {entry.place.group_id}",
             )
 
     def _sorted(self, rows: Iterable[tuple[str]]) -> list[Entry]:
@@ -160,7 +173,7 @@ def _held(cursor: sqlite3.Cursor, lock: Lock) -> str | None:
     if row is None:
         raise LockLostError(
             f"{lock.place}: the lock of {lock.owner} ran out, or was given back, and is not its own any more",
-            hint="let the run that has it finish, then run again: sg-compliance journal",
+            hint=f"let the run that has it finish, then run again: sg-compliance history {lock.place.group_id}",
         )
     opened: str | None = row[0]
     return opened
@@ -169,7 +182,7 @@ def _held(cursor: sqlite3.Cursor, lock: Lock) -> str | None:
 def _locked(place: Place, owner: str, until: str) -> GroupLockedError:
     return GroupLockedError(
         f"{place} is being changed by {owner}, who has it locked until {datetime.fromisoformat(until):%F %T} UTC",
-        hint="wait until then, or see what that run does: sg-compliance journal",
+        hint=f"wait until then, or see what was done: sg-compliance history {place.group_id}",
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sg_compliance.errors import InputError
+from sg_compliance.local.durable import no_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +31,12 @@ class SnapshotFile:
 @contextmanager
 def open_snapshot(path: Path | None, *, replace: bool) -> Iterator[SnapshotFile]:
     """A snapshot at the path, or on standard output. Raises InputError where it cannot be written."""
-    if path is None:
+    if path is None or str(path) == "-":
         yield SnapshotFile(sys.stdout)
         return
+    if what := no_file(path):
+        message = f"{path}: cannot be written: it is {what}, and no file"
+        raise InputError(message, hint="choose another name; without --output it goes to standard output")
     if path.exists() and not replace:
         message = f"{path}: there is a file already"
         raise InputError(message, hint="choose another name, or replace it with --force")

@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
 
 class EntryKind(StrEnum):
-    """What was begun."""
+    """What was begun. `TAGGING` changes no rule, unless it adds one that warns."""
 
     REMEDIATION = "remediation"
+    TAGGING = "tagging"
     ROLLBACK = "rollback"
 
 
 class EntryState(StrEnum):
-    """How far it is. An open entry was not finished: the next run goes on from it."""
+    """How far it is. An open entry was not finished: the next run goes on from it.
+
+    `SUPERSEDED`: a rollback came before it was finished. `GIVEN_UP`: it was ended though not all was done.
+    """
 
     OPEN = "open"
     DONE = "done"
     SUPERSEDED = "superseded"
+    GIVEN_UP = "given up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Entry:
 
     `wanted` is what the group is to become, as JSON (`enforcement/record.py`); for a rollback, what it goes back to.
     `backup_id` is the backup that takes this transaction back. `notes` say what could not be done, or how it ended.
-    `hold_until`: real time leaves the group alone until then.
+    `hold_until`: real time leaves the group alone until then. `fence` is that of the lock it was begun under: entries
+    of one group are in its order, whatever clocks say. `replaced` are backups that `backup_id` took the place of.
     """
 
     id: str
@@ -52,6 +58,8 @@ class Entry:
     notes: tuple[str, ...] = ()
     hold_until: datetime | None = None
     restores: str = ""
+    fence: int = 0
+    replaced: tuple[str, ...] = ()
 
 
 class Lock(NamedTuple):

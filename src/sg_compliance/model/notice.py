@@ -16,6 +16,7 @@ class NoticeKind(StrEnum):
     """What it is about: message filters of subscribers go by this."""
 
     REMEDIATION = "remediation"
+    TAGGING = "tagging"
     ROLLBACK = "rollback"
     BRAKE = "brake"
     OPERATION = "operation"

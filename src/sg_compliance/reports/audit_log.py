@@ -48,8 +48,10 @@ def _result(event: Mapping[str, Any]) -> str:
     status, reason, calls = event.get("status"), event.get("reason"), event.get("calls")
     made = f", {len(calls)} call{'s' if len(calls) != 1 else ''}" if isinstance(calls, list) and calls else ""
     why = f" ({_said(reason)})" if reason else ""
+    groups = event.get("groups")
+    planned = f"with {groups:,} group{'s' if groups != 1 else ''} planned" if isinstance(groups, int) else ""
     backup = f", backup {_said(event['backup_id'])}" if event.get("backup_id") else ""
-    return f"{_said(status)}{why}{made}{backup}" if status else ""
+    return f"{_said(status)}{why}{made}{backup}" if status else planned
 
 
 def _because(event: Mapping[str, Any]) -> str:
@@ -84,25 +86,24 @@ def _said(value: object) -> str:
 
 
 def check_lines(report: AuditReport) -> Iterator[Text]:
-    """Each problem with its line, the figures, and the head to be noted elsewhere."""
+    """Each problem with its line, the figures, and the head to be noted elsewhere: that of a log that is whole only."""
     for problem in report.problems:
-        said = f"line {problem.line}: {problem.kind.value}: {problem.text}"
-        yield Text.assemble(("error: ", "bold red"), visible(said))
+        place = f"line {problem.line}: " if problem.line else ""
+        yield Text.assemble(("error: ", "bold red"), visible(f"{place}{problem.kind.value}: {problem.text}"))
     entries = f"{report.entries:,} entr{'ies' if report.entries != 1 else 'y'}"
     torn = f", {report.torn:,} cut off by a crash and accounted for" if report.torn else ""
     wrong = f"{len(report.problems):,} problem{'s' if len(report.problems) != 1 else ''}"
-    good = "the log is whole" if report.entries else "nothing is written in the log yet"
-    yield Text(f"{entries} sound{torn}; {wrong if report.problems else good}")
-    if report.entries:
+    yield Text(f"{entries} sound{torn}; {wrong if report.problems else 'the log is whole'}")
+    if report.intact:
         yield Text(f"head {report.head.sequence}:{report.head.hash}")
 
 
 def check_record(report: AuditReport) -> dict[str, Any]:
-    """The same as JSON values."""
+    """The same as JSON values; the head of a log that is not whole is none to be noted."""
     return {
         "intact": report.intact,
         "entries": report.entries,
         "torn": report.torn,
-        "head": {"sequence": report.head.sequence, "hash": report.head.hash},
+        "head": {"sequence": report.head.sequence, "hash": report.head.hash} if report.intact else None,
         "problems": [{"line": each.line, "kind": each.kind.value, "text": each.text} for each in report.problems],
     }

@@ -34,11 +34,18 @@ def list_lines(found: Sequence[Kept], *, asked: bool, again: str = "") -> Iterat
     """
     for kept in found:
         yield from _damaged(kept) if kept.backup is None else _list_lines(kept, kept.backup)
+    yield from _way_back(found, again)
+    if not found:
+        yield Text("there is no such backup" if asked else "there is no backup yet")
+
+
+def _way_back(found: Sequence[Kept], again: str) -> Iterator[Text]:
+    """How to take the newest change back; where the journal knows of none, how to go back to a backup all the same."""
     stand = [kept for kept in found if kept.fate is Fate.STANDS]
     if stand:
         yield Text.assemble(("help: ", "cyan"), f"take the newest change back: {visible(undo(stand[-1].id) + again)}")
-    if not found:
-        yield Text("there is no such backup" if asked else "there is no backup yet")
+    elif any(kept.backup and kept.fate is Fate.UNKNOWN for kept in found):
+        yield Text.assemble(("help: ", "cyan"), f"go back to one of them: {visible(undo('BACKUP') + again)}")
 
 
 def _list_lines(kept: Kept, backup: Backup) -> Iterator[Text]:
@@ -119,7 +126,7 @@ def whole_lines(kept: Kept, backup: Backup, again: str = "") -> Iterator[Text]:
         yield Text(f"  {visible(key)} = {visible(value)}")
     if not group.tags:
         yield Text("  none")
-    if kept.fate is Fate.STANDS:
+    if kept.fate in {Fate.STANDS, Fate.UNKNOWN}:
         yield Text.assemble(("help: ", "cyan"), f"go back to this: {visible(undo(kept.id) + again)}")
 
 
@@ -221,4 +228,4 @@ def verified_lines(found: Sequence[Kept]) -> Iterator[Text]:
         hint = "find out what changed them; a state in S3 keeps older versions of every object"
         yield Text.assemble(("help: ", "cyan"), hint)
     else:
-        yield Text(f"{total} checked, all of them whole" if found else "there is no backup to check yet")
+        yield Text(f"{total} checked, all of them whole")

@@ -9,11 +9,12 @@ from rich.text import Text
 from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from sg_compliance.enforcement.grants import Listed
+    from sg_compliance.enforcement.granted import Listed
     from sg_compliance.model.concession import Concession
+    from sg_compliance.policy.approvals import Unaccepted
 
 
 def grant_lines(found: Sequence[Listed], now: datetime, nothing: str) -> Iterator[Text]:
@@ -26,6 +27,8 @@ def grant_lines(found: Sequence[Listed], now: datetime, nothing: str) -> Iterato
             yield Text(f"    rules     {visible(', '.join(grant.rules))}")
         yield Text(f"    reason    {visible(grant.reason)}")
         yield Text(f"    approved  {visible(grant.approved_by)}{_granted(grant)}")
+        for each in grant.unaccepted:
+            yield Text.assemble("    ", (f"not accepted in {visible(str(each))}", "bold yellow"))
         yield Text(f"    kept as   {visible(grant.source)}", style="dim")
     if not found:
         yield Text(nothing)
@@ -64,9 +67,17 @@ def grant_record(grant: Listed, now: datetime) -> dict[str, Any]:
         "days_left": grant.days_left(now),
         "lapsed": grant.lapsed(now),
         "emergency": grant.emergency,
+        "not_accepted": [{"environment": each.environment, "needs": list(each.needs)} for each in grant.unaccepted],
         "created": grant.created.isoformat() if grant.created else None,
         "created_by": grant.created_by or None,
     }
+
+
+def unaccepted_lines(found: Iterable[Unaccepted], approved_by: str) -> Iterator[Text]:
+    """Where the exemption that was just granted does not count."""
+    for each in found:
+        said = f"not accepted in {each}; {approved_by} approved it, and there it will not take effect"
+        yield Text.assemble(("warning: ", "bold yellow"), visible(said))
 
 
 def done_lines(how: str, concession: Concession, before: Concession | None, notes: Sequence[str]) -> Iterator[Text]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sg_compliance.enforcement.story import Story
-    from sg_compliance.model.journal import Entry
+    from sg_compliance.model.journal import Entry, Lock
 
 
 def story_lines(story: Story, now: datetime, again: str = "") -> Iterator[Text]:
@@ -28,11 +28,28 @@ def story_lines(story: Story, now: datetime, again: str = "") -> Iterator[Text]:
     for entry in story.entries:
         yield from _entry_lines(entry, story)
     if not story.entries:
-        yield Text("  it was never changed")
+        yield Text(f"  {_unwritten(story)}")
+    yield from _unreadable(story)
     yield Text("now", style="bold")
     for line in _now(story, now):
         yield Text(f"  {line}")
     yield from _undo(story, again)
+
+
+def _unwritten(story: Story) -> str:
+    """What is known without the journal: a backup is made before every change, and stays where the journal is lost."""
+    ids = [kept.id for kept in story.backups if kept.backup]
+    if not ids:
+        return "no change of it is known"
+    count = f"{len(ids):,} backup{'s' if len(ids) != 1 else ''}"
+    return f"no journal entry, but {count}: {visible(', '.join(ids))}"
+
+
+def _unreadable(story: Story) -> Iterator[Text]:
+    damaged = sum(1 for kept in story.backups if kept.backup is None)
+    if damaged:
+        said = f"{damaged:,} backup{'s' if damaged != 1 else ''} cannot be used: sg-compliance backups verify"
+        yield Text.assemble(("  warning: ", "bold yellow"), said)
 
 
 def unknown_line(group: str) -> Text:
@@ -63,12 +80,15 @@ def _state(entry: Entry, story: Story) -> str:
         return "not finished, begun"
     if entry.state is EntryState.SUPERSEDED:
         return "given up for a rollback, begun"
+    how = "not all done" if entry.state is EntryState.GIVEN_UP else "done"
     if entry.kind is EntryKind.ROLLBACK:
-        return "done"
-    return "done, and stands," if entry in story.stand else "done, and rolled back since,"
+        return how
+    return f"{how}, and stands," if entry in story.stand else f"{how}, and rolled back since,"
 
 
 def _now(story: Story, now: datetime) -> Iterator[str]:
+    if story.lock:
+        yield f"locked by {visible(story.lock.owner)} until {story.lock.until:%Y-%m-%d %H:%M:%S} UTC"
     if story.open:
         begun = f"{story.open.started:%Y-%m-%d %H:%M} UTC"
         yield f"not finished: the {story.open.kind.value} of {begun}, which the next run finishes"
@@ -76,21 +96,33 @@ def _now(story: Story, now: datetime) -> Iterator[str]:
         yield f"left alone until {story.hold:%Y-%m-%d %H:%M} UTC: it was rolled back"
     if story.flapping:
         yield visible(f"flapping: {story.flapping}")
+    yield from _granted(story, now)
+    if not (story.lock or story.open or story.hold or story.flapping or story.exemptions or story.unprotection):
+        yield "nothing is open, no lock, no hold, no exemption"
+
+
+def _granted(story: Story, now: datetime) -> Iterator[str]:
     for grant in story.exemptions:
         rules = visible(", ".join(grant.rules))
         yield f"exemption of {visible(grant.subject)} from {rules}: {time_left(grant, now)} ({visible(grant.reason)})"
+        for each in grant.unaccepted:
+            yield f"  not accepted in {visible(str(each))}"
     if story.unprotection:
         until = story.unprotection.expires
         ends = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "for good"
         yield f"unprotected {ends} ({visible(story.unprotection.reason)})"
-    if not (story.open or story.hold or story.flapping or story.exemptions or story.unprotection):
-        yield "nothing is open, no hold, no exemption"
 
 
 def _undo(story: Story, again: str) -> Iterator[Text]:
-    ways = {"undo the newest remediation": story.stand[-1:], "undo all of them": story.stand[:1]}
-    for what, (entry, *_) in list(ways.items())[: len(story.stand)]:
-        yield Text.assemble(("help: ", "cyan"), f"{what}: {visible(undo(entry.backup_id) + again)}")
+    ways = {}
+    if story.undo:
+        ways["undo the newest remediation"] = undo(story.undo)
+    if len(story.stand) > 1:
+        ways["undo all of them"] = undo(story.stand[0].backup_id)
+    if not story.entries and any(kept.backup for kept in story.backups):
+        ways["go back to one of them"] = undo("BACKUP")
+    for what, command in ways.items():
+        yield Text.assemble(("help: ", "cyan"), f"{what}: {visible(command + again)}")
 
 
 def story_record(story: Story, now: datetime) -> dict[str, Any]:
@@ -102,10 +134,16 @@ def story_record(story: Story, now: datetime) -> dict[str, Any]:
         "group_id": story.place.group_id,
         "group_name": story.name or None,
         "entries": [{**entry_record(entry), "stands": entry.id in stand} for entry in story.entries],
+        "backups": [kept.id for kept in story.backups],
+        "lock": _lock_record(story.lock) if story.lock else None,
         "open": story.open.id if story.open else None,
         "hold_until": story.hold.isoformat() if story.hold else None,
         "flapping": story.flapping or None,
         "exemptions": [grant_record(each, now) for each in story.exemptions],
         "unprotection": concession_record(story.unprotection) if story.unprotection else None,
-        "undo": undo(story.stand[-1].backup_id) if story.stand else None,
+        "undo": undo(story.undo) if story.undo else None,
     }
+
+
+def _lock_record(lock: Lock) -> dict[str, Any]:
+    return {"run_id": lock.owner, "until": lock.until.isoformat(), "fence": lock.fence}

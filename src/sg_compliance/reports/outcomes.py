@@ -11,6 +11,7 @@ from sg_compliance.enforcement.notices import undo
 from sg_compliance.enforcement.rollback import restoring
 from sg_compliance.model.change import Authorize, Describe, Revoke, Tag
 from sg_compliance.model.outcome import Status
+from sg_compliance.reports.again import completed
 from sg_compliance.reports.diff import ADDED, GONE, diff_lines, diff_of, diff_record, rule_line, tags_text
 from sg_compliance.reports.plan import heading
 from sg_compliance.reports.record import SCHEMA_VERSION, rule_record
@@ -42,7 +43,7 @@ class Ran(NamedTuple):
     """A run and what came of it.
 
     `left`: groups that it did not come to. `stopped`: why it ended early. `again`: options that commands which are
-    shown have to be given again.
+    shown have to be given again. `problems`: the brakes that stopped it, or would stop what is only rehearsed.
     """
 
     run_id: str
@@ -53,6 +54,7 @@ class Ran(NamedTuple):
     left: Sequence[tuple[Place, str]] = ()
     stopped: str = ""
     again: str = ""
+    problems: Sequence[str] = ()
 
 
 class Restoring(NamedTuple):
@@ -90,14 +92,22 @@ def outcome_lines(outcome: Outcome, again: str = "") -> Iterator[Text]:
     for note in outcome.notes:
         yield Text.assemble(("  note: ", "yellow"), visible(note))
     if outcome.hint:
-        yield Text.assemble(("  help: ", _HELP), visible(outcome.hint))
-    if outcome.backup_id and outcome.calls and outcome.status is not Status.WOULD_CHANGE:
+        yield Text.assemble(("  help: ", _HELP), visible(completed(outcome.hint, again)))
+    if outcome.backup_id and _is_changed(outcome):
         yield Text.assemble(("  undo: ", _HELP), f"{visible(undo(outcome.backup_id))}{again}")
+
+
+def _is_changed(outcome: Outcome) -> bool:
+    """Whether there is something to take back: of what an earlier run has begun, no call may have been left."""
+    made = outcome.calls and outcome.status is not Status.WOULD_CHANGE
+    return bool(made) or outcome.status in {Status.CHANGED, Status.PARTIAL}
 
 
 def outcome_heading(outcome: Outcome) -> Text:
     """One line: the group, how it ended, and why or what was done."""
     done = "" if outcome.status is Status.WOULD_CHANGE else calls_text(outcome.calls)
+    if outcome.status is Status.CHANGED and not done:
+        done = "every call was made by the run that began it"
     why = "; ".join(part for part in (visible(outcome.reason), done) if part)
     said = f"{outcome.status.value}{f': {why}' if why else ''}"
     return heading(outcome.place, outcome.name, said, style=STATUS_STYLES[outcome.status])
@@ -154,10 +164,10 @@ def _left_lines(ran: Ran) -> Iterator[Text]:
         )
 
 
-def restoring_lines(step: Restoring) -> Iterator[Text]:
+def restoring_lines(step: Restoring, again: str = "") -> Iterator[Text]:
     """What would be restored: when and why it was backed up, and the diff from how the group is now."""
     if step.backup is None or step.now is None:
-        yield from outcome_lines(step.outcome)
+        yield from outcome_lines(step.outcome, again)
         return
     group, cause = step.backup.group, step.backup.cause
     yield heading(group.place, group.name, f"back to {step.backup_id}", group.vpc_id)
@@ -179,20 +189,21 @@ def ran_record(ran: Ran) -> dict[str, Any]:
         "plan_id": ran.plan_id or None,
         "dry_run": ran.dry_run,
         "stopped": ran.stopped or None,
+        "problems": list(ran.problems),
         "totals": {status.value.replace(" ", "_"): counts[status] for status in Status},
-        "outcomes": [outcome_record(outcome) for outcome in ran.outcomes],
+        "outcomes": [outcome_record(outcome, ran.again) for outcome in ran.outcomes],
         "not_done": [{**place._asdict(), "group_name": name} for place, name in ran.left],
     }
 
 
-def outcome_record(outcome: Outcome) -> dict[str, Any]:
+def outcome_record(outcome: Outcome, again: str = "") -> dict[str, Any]:
     """One element of `outcomes`."""
     return {
         **outcome.place._asdict(),
         "group_name": outcome.name,
         "status": outcome.status.value,
         "reason": outcome.reason or None,
-        "next_step": outcome.hint or None,
+        "next_step": completed(outcome.hint, again) or None,
         "backup_id": outcome.backup_id or None,
         "calls": [_call_record(call) for call in outcome.calls],
         "notes": list(outcome.notes),
@@ -207,9 +218,9 @@ def _call_record(call: Call) -> dict[str, Any]:
     return {**record, "resources": list(call.resources), **changed}
 
 
-def restoring_record(step: Restoring) -> dict[str, Any]:
+def restoring_record(step: Restoring, again: str = "") -> dict[str, Any]:
     """One group of a rollback that is only shown."""
-    record = outcome_record(step.outcome)
+    record = outcome_record(step.outcome, again)
     if step.backup is None or step.now is None:
         return {**record, "change": None}
     return {**record, "change": diff_record(diff_of(step.now, restoring(step.backup.group, step.now)))}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rich.text import Text
 
 from sg_compliance.evaluation.wording import listed
-from sg_compliance.model.finding import Severity
+from sg_compliance.model.finding import FindingState, Severity
+from sg_compliance.reports.again import completed
 from sg_compliance.reports.diff import diff_lines, diff_of, tags_text
 from sg_compliance.reports.plan_figures import account_lines, budget_lines, counted, policy_text, totals_text
 from sg_compliance.reports.text import STYLES, skipped_lines
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sg_compliance.enforcement.plan import NotPlanned, Plan, PlannedGroup
+    from sg_compliance.model.finding import Finding
     from sg_compliance.model.scan import Skipped
     from sg_compliance.model.security_group import Place
     from sg_compliance.reports.plan_figures import Limits
@@ -42,14 +44,14 @@ class Reading(NamedTuple):
     interrupted: bool = False
 
 
-def plan_lines(plan: Plan, reading: Reading, limits: Limits) -> Iterator[Text]:
-    """The whole plan. The next command is up to the caller."""
+def plan_lines(plan: Plan, reading: Reading, limits: Limits, again: str = "") -> Iterator[Text]:
+    """The whole plan. The next command is up to the caller. `again`: options for commands that are shown."""
     for planned in plan.groups:
         if planned.changes_rules:
             yield from _group_block(planned)
             yield Text()
     yield from _tagged_block([planned for planned in plan.groups if not planned.changes_rules])
-    yield from _left_alone_block(plan.not_planned)
+    yield from _left_alone_block(plan.not_planned, again)
     for skipped in reading.skipped:
         yield from skipped_lines(skipped)
     if reading.skipped:
@@ -64,7 +66,8 @@ def heading(place: Place, name: str, what: str, vpc_id: str | None = None, style
     """Who the group is, where it is, and what is done."""
     where = "/".join(part for part in (place.account_id, place.region, vpc_id) if part)
     named = f"  {visible(name)}" if name else ""
-    return Text.assemble((visible(place.group_id), "bold"), named, (f"  {visible(where)}  ", "dim"), (what, style))
+    placed = f"  {visible(where)}" if where else ""
+    return Text.assemble((visible(place.group_id), "bold"), named, (placed, "dim"), "  ", (what, style))
 
 
 def _group_block(planned: PlannedGroup) -> Iterator[Text]:
@@ -120,7 +123,7 @@ def _tags_changed(planned: PlannedGroup) -> str:
     return "  ".join(part for part in (gone, f"+ {tags_text(diff.tags)}" if diff.tags else "") if part)
 
 
-def _left_alone_block(left: Sequence[NotPlanned]) -> Iterator[Text]:
+def _left_alone_block(left: Sequence[NotPlanned], again: str) -> Iterator[Text]:
     by_reason: dict[str, list[NotPlanned]] = defaultdict(list)
     for each in left:
         by_reason[each.reason].append(each)
@@ -128,14 +131,22 @@ def _left_alone_block(left: Sequence[NotPlanned]) -> Iterator[Text]:
         yield Text("Left alone", style="bold")
     for reason, groups in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
         yield Text(f"  {visible(reason)}")
-        for each in groups[:_ALIKE]:
-            yield Text.assemble("    ", heading(each.place, each.name, visible(listed(each.rules, 3)), style="dim"))
-        if len(groups) > _ALIKE:
-            yield Text(f"    and {len(groups) - _ALIKE} more", style="dim")
-        if groups[0].hint:
-            yield Text.assemble(("    help: ", _HELP), visible(groups[0].hint))
+        yield from _alike(groups, again)
     if left:
         yield Text()
+
+
+def _alike(groups: Sequence[NotPlanned], again: str) -> Iterator[Text]:
+    """Groups that are left alone for one reason. A hint that is the same for all is said once."""
+    one_hint = len({each.hint for each in groups}) == 1
+    for each in groups[:_ALIKE]:
+        yield Text.assemble("    ", heading(each.place, each.name, visible(listed(each.rules, 3)), style="dim"))
+        if each.hint and not one_hint:
+            yield Text.assemble(("      help: ", _HELP), visible(completed(each.hint, again)))
+    if len(groups) > _ALIKE:
+        yield Text(f"    and {len(groups) - _ALIKE} more", style="dim")
+    if groups[0].hint and one_hint:
+        yield Text.assemble(("    help: ", _HELP), visible(completed(groups[0].hint, again)))
 
 
 def _summary(plan: Plan, limits: Limits) -> Iterator[Text]:
@@ -166,14 +177,24 @@ def age_text(plan: Plan, now: datetime) -> str:
     return "just now"
 
 
-def unmet_lines(plan: Plan, wanted: Sequence[str]) -> Iterator[Text]:
-    """The groups, by id or name, that were asked for and that the plan says nothing about: they may be misspelt."""
+def unmet_lines(plan: Plan, wanted: Sequence[str], found: Mapping[str, Sequence[Finding]]) -> Iterator[Text]:
+    """The groups, by id or name, that were asked for and that the plan says nothing about: they may be misspelt.
+
+    `found`: the findings, of any state, of the groups that were read.
+    """
     met = {text for each in plan.groups for text in (each.place.group_id, each.group.name)}
     met |= {text for each in plan.not_planned for text in (each.place.group_id, each.name)}
     for group in wanted:
         if group not in met:
-            said = f"{visible(group)}: nothing to do about it, or no group of this id or name was read"
-            yield Text.assemble(("note: ", "yellow"), said)
+            yield Text.assemble(("note: ", "yellow"), f"{visible(group)}: {_unmet(found.get(group))}")
+
+
+def _unmet(found: Sequence[Finding] | None) -> str:
+    if found is None:
+        return "no group of this id or name was read"
+    if any(each.state is FindingState.OPEN for each in found):
+        return "it has no open finding of those that were asked for (--severity, --rule)"
+    return "nothing to do: all of its findings are exempt" if found else "nothing to do: it has no finding"
 
 
 def next_lines(plan: Plan, file: str, again: str) -> Iterator[Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sg_compliance.reports.again import completed
 from sg_compliance.reports.diff import diff_of, diff_record
 from sg_compliance.reports.record import SCHEMA_VERSION, skipped_record
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from sg_compliance.reports.plan_figures import Limits
 
 
-def plan_record(plan: Plan, reading: Reading, limits: Limits, file: str = "") -> dict[str, Any]:
-    """One document; `file` is where the plan was written, if it was."""
+def plan_record(plan: Plan, reading: Reading, limits: Limits, file: str = "", again: str = "") -> dict[str, Any]:
+    """One document; `file` is where the plan was written, if it was; `again`: options for commands in it."""
     return {
         "schema_version": SCHEMA_VERSION,
         "plan": {
@@ -32,7 +33,7 @@ def plan_record(plan: Plan, reading: Reading, limits: Limits, file: str = "") ->
         "complete": reading.complete,
         "interrupted": reading.interrupted,
         "groups": [_planned(planned) for planned in plan.groups],
-        "left_alone": [_left_alone(each) for each in plan.not_planned],
+        "left_alone": [_left_alone(each, again) for each in plan.not_planned],
         "budget": _budget(plan, limits),
         "skipped": [skipped_record(skipped) for skipped in reading.skipped],
     }
@@ -58,7 +59,7 @@ def _planned(planned: PlannedGroup) -> dict[str, Any]:
     }
 
 
-def _left_alone(each: NotPlanned) -> dict[str, Any]:
+def _left_alone(each: NotPlanned, again: str) -> dict[str, Any]:
     return {
         "account_id": each.place.account_id,
         "region": each.place.region,
@@ -66,7 +67,7 @@ def _left_alone(each: NotPlanned) -> dict[str, Any]:
         "group_name": each.name,
         "rules": list(each.rules),
         "reason": each.reason,
-        "next_step": each.hint or None,
+        "next_step": completed(each.hint, again) or None,
     }
 
 

@@ -6,7 +6,8 @@ keys that see that account.
 
     python -m sg_compliance.testing.moto_server --port 5000
 
-runs it in the foreground and prints one line of JSON when it is ready: a `DemoServer`.
+runs it in the foreground and prints one line of JSON when it is ready: a `DemoServer`. It ends when its standard input
+closes, at once where that is closed already, as under many supervisors: `sleep infinity | python -m …` keeps it open.
 
 Security groups, their rules and tags are the EC2 twin's: pages, changes and refusals are as AWS's. All else is moto's.
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sg_compliance.enforcement.calls import calls, settled
+from sg_compliance.enforcement.calls import calls
 from sg_compliance.enforcement.guards import MOST_GROUPS, MOST_PERCENT, budget, fingerprint, paused
 from sg_compliance.enforcement.notices import stopped
 from sg_compliance.enforcement.refusals import GONE
 from sg_compliance.errors import AwsError, SgComplianceError
+from sg_compliance.model.journal import EntryKind
 from sg_compliance.model.outcome import Outcome, Status
-from sg_compliance.workflows.transaction import Run, Stores, Transactions
+from sg_compliance.workflows.transaction import Run, Since, Stores, Transactions, is_done
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
     from sg_compliance.enforcement.plan import Plan, PlannedGroup
     from sg_compliance.interfaces import Clock, RuleWriter
-    from sg_compliance.model.security_group import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +58,23 @@ class Applying:
             max_percent=self.budget.max_percent,
         )
         if pause:
-            raise StoppedError([str(pause)], "sg-compliance resume lets changes go on")
+            raise StoppedError([str(pause)], "to let changes go on: sg-compliance resume")
         if problems:
             raise StoppedError(
                 list(problems), "plan less (--rule, --group, --account …), or raise --max-groups and --max-percent"
             )
 
     def alert(self, error: StoppedError) -> None:
-        """Tell people, and write down, that a run was stopped."""
-        self.stores.audit.append(
-            {
-                "time": self.clock.now().isoformat(),
-                "event": "stopped",
-                "run_id": self.run.id,
-                "by": self.run.by,
-                "problems": error.problems,
-            }
-        )
-        self.stores.notifier.send(stopped(self.run.id, self.run.by, error.problems))
+        """Tell people, and write down, that a run was stopped. Where that fails the error says so too."""
+        try:
+            self.stores.audit.append(self._event("stopped", problems=error.problems))
+            self.stores.notifier.send(stopped(self.run.id, self.run.by, error.problems))
+        except SgComplianceError as failed:
+            error.problems.append(f"nobody was told: {failed}")
+
+    def _event(self, name: str, **others: object) -> dict[str, object]:
+        time = self.clock.now().isoformat()
+        return {"time": time, "event": name, "run_id": self.run.id, "by": self.run.by, "why": self.run.why, **others}
 
     def apply(self, plan: Plan) -> Iterator[Outcome]:
         """Do what the plan lists, and nothing else. Raises StoppedError before the first change."""
@@ -84,22 +83,35 @@ class Applying:
         except StoppedError as error:
             self.alert(error)
             raise
-        transactions = Transactions(self.writer, self.stores, self.clock, self.run)
-        own, plan_id = {each.place for each in plan.groups}, plan.id
-        yield from self.finish(leave=own)
+        plan_id = plan.id
+        # A log that cannot be written is found out before the first change.
+        self.stores.audit.append(self._event("begun", plan_id=plan_id, groups=len(plan.groups)))
+        yield from self.finish(plan_id)
+        transactions = Transactions(self.writer, self.stores, self.clock, self.run, self._since(plan))
         for planned in plan.groups:
             if self.stopping():
                 return
             yield transactions.remediate(planned, plan_id, plan.tag_prefix)
 
-    def finish(self, leave: Collection[Place] = ()) -> Iterator[Outcome]:
-        """Finish what runs before this one have begun and left open, but for places that are looked at anyway."""
+    def _since(self, plan: Plan) -> Since:
+        """What people did after the plan was made that speaks against it."""
+        entries = self.stores.journal.entries(since=plan.created)
+        granted = [each for each in self.stores.concessions.all() if each.created >= plan.created]
+        return Since(frozenset(entry.place for entry in entries if entry.kind is EntryKind.ROLLBACK), tuple(granted))
+
+    def finish(self, but_for: str = "") -> Iterator[Outcome]:
+        """Finish what runs before this one have begun and left open, but for a plan that is about to be applied.
+
+        What another run is at this very moment is none of our business.
+        """
         transactions = Transactions(self.writer, self.stores, self.clock, self.run)
         for entry in self.stores.journal.unfinished():
             if self.stopping():
                 return
-            if entry.place not in leave:
-                yield transactions.resume(entry)
+            if not but_for or entry.plan_id != but_for:
+                outcome = transactions.resume(entry)
+                if outcome.status is not Status.LOCKED:
+                    yield outcome
 
     def preview(self, plan: Plan) -> Iterator[Outcome]:
         """What `apply` would do now, read from AWS and changing nothing, not even locks."""
@@ -115,7 +127,7 @@ class Applying:
         except AwsError as error:
             status = Status.GONE if error.code in GONE else Status.FAILED
             return Outcome(place, name, status, str(error), error.hint)
-        if settled(group, planned.wanted):
+        if is_done(group, planned):
             return Outcome(place, name, Status.UNCHANGED, "the group is as planned already")
         if fingerprint(group, prefix) != planned.fingerprint:
             return Outcome(place, name, Status.REFUSED, "changed since the plan was made", "plan again")

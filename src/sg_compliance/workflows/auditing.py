@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sg_compliance.enforcement.audit import AuditReport
     from sg_compliance.interfaces import AuditLog
+    from sg_compliance.workflows.transaction import Stores
 
 _SEQUENCE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -66,18 +67,39 @@ def _is_since(time: object, since: datetime) -> bool:
         return True
 
 
-def check(audit: AuditLog | None, noted: str = "") -> AuditReport:
-    """Check the chain. `noted` is a head that was noted elsewhere: `SEQUENCE:HASH`, or the hash. Raises InputError."""
-    lines = audit.lines if audit else tuple[str]
+def check(stores: Stores, noted: str = "") -> AuditReport:
+    """Check the chain. `noted` is a head that was noted elsewhere: `SEQUENCE:HASH`, or the hash. Raises InputError.
+
+    An empty log where changes left something else behind is no good log: it was deleted.
+    """
+    report = _checked(stores.audit, noted)
+    if report.entries or report.problems:
+        return report
+    left = _left_behind(stores)
+    if not left:
+        return report
+    missing = Problem(0, ProblemKind.MISSING, f"the log is empty or was deleted: {left}")
+    return replace(report, problems=(missing,))
+
+
+def _left_behind(stores: Stores) -> str:
+    """What only changes leave behind."""
+    entries, backups = len(stores.journal.entries()), sum(1 for _ in stores.backups.ids())
+    journal = f"the journal has {entries:,} entr{'ies' if entries != 1 else 'y'}"
+    shelf = f"{backups:,} backup{'s are' if backups != 1 else ' is'} kept"
+    return " and ".join(said for count, said in ((entries, journal), (backups, shelf)) if count)
+
+
+def _checked(audit: AuditLog, noted: str) -> AuditReport:
     if not noted:
-        return verify(lines())
+        return verify(audit.lines())
     sequence, colon, hashed = noted.strip().rpartition(":")
     if not _HASH.fullmatch(hashed) or (colon and not _SEQUENCE.fullmatch(sequence)):
         raise InputError(f"{noted!r} is no head of an audit log", hint="give what audit verify printed: SEQUENCE:HASH")
     if colon:
-        return verify(lines(), Head(int(sequence), hashed))
-    head = _find(lines(), hashed)
-    report = verify(lines(), head)
+        return verify(audit.lines(), Head(int(sequence), hashed))
+    head = _find(audit.lines(), hashed)
+    report = verify(audit.lines(), head)
     return report if head else _without(report, hashed)
 
 

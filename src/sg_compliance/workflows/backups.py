@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sg_compliance.enforcement.backup import decode_backup
 from sg_compliance.enforcement.difference import difference
 from sg_compliance.enforcement.shelf import Fates, Kept
-from sg_compliance.errors import BackupDamagedError, BackupNotFoundError, InputError
+from sg_compliance.errors import BackupDamagedError, BackupNotFoundError, InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +40,7 @@ class Compared(NamedTuple):
 def listed(stores: Stores, group: str = "", account_id: str = "") -> list[Kept]:
     """The backups, oldest first: all, or of one group (id or name), or of one account. Damaged ones are among them."""
     group_id = group if group.startswith(_PREFIX) else ""
-    found = list(_at_once(lambda backup_id: _kept(stores.backups, backup_id), stores.backups.ids(group_id)))
+    found = list(_looked_at(stores.backups, Ids(stores.backups, group_id)))
     backups = [each.backup for each in found if each.backup]
     fates = Fates(stores.journal.entries(group_id=group_id), backups)
     wanted = [each for each in found if each.backup is None or _is_wanted(each.backup.group, group, account_id)]
@@ -60,8 +60,7 @@ def read(stores: Stores, backup_id: str) -> Kept:
     """One backup. Raises BackupNotFoundError, BackupDamagedError."""
     backup = load(stores.backups, backup_id)
     group_id = backup.group.group_id
-    of_group = _at_once(lambda each: _kept(stores.backups, each), stores.backups.ids(group_id))
-    later = [each.backup for each in of_group if each.backup]
+    later = [each.backup for each in _looked_at(stores.backups, Ids(stores.backups, group_id)) if each.backup]
     fates = Fates(stores.journal.entries(group_id=group_id), later)
     return Kept(backup_id, backup, fates.of(backup_id))
 
@@ -87,18 +86,61 @@ def compare(stores: Stores, backup_id: str, other_id: str) -> Compared:
     return Compared(backup, other, difference(backup.group, other.group))
 
 
-def to_verify(stores: Stores, backup_ids: Iterable[str] = ()) -> list[str]:
-    """The ids to check: those that are named, or all there are, and all that the journal counts on."""
+class Ids:
+    """The ids of what is kept, of all or of one group. `problem`, once they were gone through: why some are not there.
+
+    What cannot be listed must not hide the rest. Raises StoreError where nothing can be.
+    """
+
+    def __init__(self, backups: BackupStore, group_id: str = "") -> None:
+        self.problem = ""
+        self._backups = backups
+        self._group_id = group_id
+
+    def __iter__(self) -> Iterator[str]:
+        found = False
+        try:
+            for backup_id in self._backups.ids(self._group_id):
+                found = True
+                yield backup_id
+        except StoreError as error:
+            if not found:
+                raise
+            self.problem = str(error)
+
+
+class ToVerify(NamedTuple):
+    """What is to be checked: the ids, and what is wrong already: backups that cannot even be listed."""
+
+    ids: list[str]
+    wrong: tuple[Kept, ...] = ()
+
+
+def to_verify(stores: Stores, backup_ids: Iterable[str] = ()) -> ToVerify:
+    """Those that are named, or all there are, and all that the journal counts on."""
     named = list(dict.fromkeys(backup_ids))
     if named:
-        return named
+        return ToVerify(named)
+    kept = Ids(stores.backups)
+    ids = list(kept)
     counted_on = (entry.backup_id for entry in stores.journal.entries())
-    return list(dict.fromkeys((*stores.backups.ids(), *counted_on)))
+    return ToVerify(list(dict.fromkeys((*ids, *counted_on))), tuple(_unlisted(kept)))
 
 
-def verify(stores: Stores, backup_ids: Iterable[str]) -> Iterator[Kept]:
+def verify(stores: Stores, wanted: ToVerify) -> Iterator[Kept]:
     """Read each and check schema, checksum and name; what is missing is damage too."""
-    return _at_once(lambda backup_id: _kept(stores.backups, backup_id), backup_ids)
+    yield from _at_once(lambda backup_id: _kept(stores.backups, backup_id), wanted.ids)
+    yield from wanted.wrong
+
+
+def _looked_at(backups: BackupStore, ids: Ids) -> Iterator[Kept]:
+    yield from _at_once(lambda backup_id: _kept(backups, backup_id), ids)
+    yield from _unlisted(ids)
+
+
+def _unlisted(ids: Ids) -> Iterator[Kept]:
+    if ids.problem:
+        yield Kept("some backups", None, problem=ids.problem)
 
 
 def _kept(backups: BackupStore, backup_id: str) -> Kept:
@@ -108,6 +150,8 @@ def _kept(backups: BackupStore, backup_id: str) -> Kept:
         return Kept(backup_id, None, problem=str(error).removeprefix(f"backup {backup_id} cannot be used: "))
     except BackupNotFoundError:
         return Kept(backup_id, None, problem="it is not there")
+    except StoreError as error:
+        return Kept(backup_id, None, problem=str(error))
 
 
 def _at_once(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:

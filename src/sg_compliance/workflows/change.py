@@ -6,17 +6,19 @@ edit by somebody else is nothing special. What is to be revoked and is in no bac
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from sg_compliance.enforcement.backup import decode_backup
 from sg_compliance.enforcement.calls import calls
 from sg_compliance.enforcement.plan import with_backup
-from sg_compliance.enforcement.refusals import DENIED, LIMIT, NO_SLOT, OUTDATED, UNRESTORABLE
-from sg_compliance.errors import AwsError, BackupDamagedError
+from sg_compliance.enforcement.refusals import DENIED, GONE, LIMIT, NOT_TAGGED, OUTDATED, UNRESTORABLE
+from sg_compliance.errors import AwsError, BackupDamagedError, SgComplianceError
 from sg_compliance.evaluation.wording import rule_text
 from sg_compliance.model.change import Authorize, Revoke, Tag, Untag
 from sg_compliance.model.outcome import Status
+from sg_compliance.model.quota import quota_count
 from sg_compliance.model.security_group import identity
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def keep(backups: BackupStore, backup: Backup) -> Backup:
     """Write the backup, read it back, and compare. Only then may anything be changed. Raises SgComplianceError."""
     data = backup.encode()
     backups.put(backup.id, data)
-    if backups.get(backup.id) != data or decode_backup(data, backup.id) != backup:
+    if backups.get(backup.id) != data or decode_backup(data, backup.id).encode() != data:
         message = f"backup {backup.id} reads back as something else than was written"
         raise BackupDamagedError(message, hint="nothing was changed; check where backups are kept")
     return backup
@@ -50,6 +52,7 @@ class Held:
     def __init__(self, lock: Lock, journal: Journal, clock: Clock, lease: timedelta) -> None:
         self.lock = lock
         self.entry: Entry | None = None
+        self.change: Change | None = None
         self._journal = journal
         self._clock = clock
         self._lease = lease
@@ -62,8 +65,8 @@ class Held:
 
     def begin(self, entry: Entry) -> None:
         """Write down what is about to be done. Raises LockLostError."""
-        self._journal.begin(self.lock, entry)
-        self.entry = entry
+        self.entry = replace(entry, fence=entry.fence or self.lock.fence)
+        self._journal.begin(self.lock, self.entry)
 
     def take_over(self, entry: Entry) -> None:
         """Go on with an entry that was begun by another run."""
@@ -81,10 +84,15 @@ class Held:
         self.entry, self._over = entry, True
 
     def give_back(self) -> None:
-        """Give the lock back, unless the end of the entry has."""
+        """Give the lock back, unless the end of the entry has. Where that fails it ends with its lease."""
         if not self._over:
             self._over = True
-            self._journal.unlock(self.lock)
+            with suppress(SgComplianceError):
+                self._journal.unlock(self.lock)
+
+
+class GroupGoneError(SgComplianceError):
+    """The group is not there any more."""
 
 
 class _ReadAgainError(Exception):
@@ -102,14 +110,16 @@ class Change:
         self.notes: list[str] = []
         self.fought = False
         self.hint = ""
+        self.denied_tags = ""
         self._held = held
         self._writer = writer
         self._backups = backups
         self._clock = clock
         self._wanted = wanted
         self._room: dict[Direction, bool] = {}
-        self._denied = ""
-        self._lost = False
+        self._full: set[tuple[Direction, int]] = set()
+        self._outdated: set[type[Call]] = set()
+        self._lost = self._unsettled = False
         self._revoked: set[str] = set()
         self._authorized: set[Identity] = set()
 
@@ -117,12 +127,19 @@ class Change:
         """How it ended, and why if not well."""
         if self.fought:
             return Status.INCOMPLETE, "somebody adds rules as fast as they are removed: not fought any longer"
-        if self._denied:
-            return Status.INCOMPLETE, self._denied
-        return (Status.PARTIAL, "not all of it could be restored") if self._lost else (Status.CHANGED, "")
+        if self._unsettled:
+            return Status.INCOMPLETE, "the group does not become what it should: it is tried again by the next run"
+        if self.denied_tags:
+            return Status.INCOMPLETE, self.denied_tags
+        return (
+            (Status.PARTIAL, "AWS does not have all of it any more: see the notes")
+            if self._lost
+            else (Status.CHANGED, "")
+        )
 
     def run(self, group: SecurityGroup, read: Callable[[Place], SecurityGroup]) -> None:
         """Make the calls, read back, and go on until nothing is left to do. Raises AwsError, SgComplianceError."""
+        seen = {rule.rule_id for rule in group.rules}
         for number in range(_ROUNDS):
             group = self._await(group, read)
             new = self._new(self._todo(group))
@@ -131,11 +148,15 @@ class Change:
             if self._back_up_what_was_added(new):
                 new = self._new(self._todo(group))
             try:
-                self._make_all(group.place, new)
+                for call in new:
+                    self._make(group.place, call)
             except _ReadAgainError:
                 self._clock.sleep(_PATIENCE[min(number, len(_PATIENCE) - 1)])
             group = read(group.place)
-        self.fought = bool(self._new(self._todo(self._await(group, read))))
+        left = self._new(self._todo(self._await(group, read)))
+        coming = {rule.rule_id for call in left if isinstance(call, Revoke) for rule in call.rules}
+        self.fought = bool(coming - seen)
+        self._unsettled = bool(left) and not self.fought
 
     def _await(self, group: SecurityGroup, read: Callable[[Place], SecurityGroup]) -> SecurityGroup:
         """While AWS does not show what it said to have done, and nothing else is to be done, wait for it to show."""
@@ -178,21 +199,17 @@ class Change:
         self._wanted = replace(self._wanted, tags=with_backup(self._wanted.tags, before, self.backup.id))
         tags = dict(with_backup(tuple(entry.wanted.get("tags", {}).items()), before, self.backup.id))
         wanted = {**entry.wanted, "tags": tags} if entry.wanted else entry.wanted
-        self._held.begin(replace(entry, backup_id=self.backup.id, wanted=wanted))
+        replaced = (*entry.replaced, before)
+        self._held.begin(replace(entry, backup_id=self.backup.id, wanted=wanted, replaced=replaced))
         self.notes.append(f"{len(added)} more added meanwhile, backed up in {self.backup.id}")
         return True
 
-    def _make_all(self, place: Place, todo: Sequence[Call]) -> None:
-        for number, call in enumerate(todo):
-            still_to_revoke = any(isinstance(later, Revoke) for later in todo[number + 1 :])
-            self._make(place, call, still_to_revoke=still_to_revoke)
-
-    def _make(self, place: Place, call: Call, *, still_to_revoke: bool) -> None:
+    def _make(self, place: Place, call: Call) -> None:
         self._held.renew()
         try:
             self._writer.do(place, call)
         except AwsError as error:
-            self._refused(place, call, error, still_to_revoke=still_to_revoke)
+            self._refused(place, call, error)
         else:
             self._took(call)
 
@@ -203,25 +220,46 @@ class Change:
         elif isinstance(call, Authorize):
             self._authorized |= {identity(rule) for rule in call.rules}
 
-    def _refused(self, place: Place, call: Call, error: AwsError, *, still_to_revoke: bool) -> None:
+    def _refused(self, place: Place, call: Call, error: AwsError) -> None:
         """Go on without the call, or another way, or not at all: raise."""
-        if error.code in OUTDATED:
-            raise _ReadAgainError from error
-        if isinstance(call, Tag | Untag) and error.code in DENIED | NO_SLOT:
+        if isinstance(call, Tag | Untag) and error.code in DENIED | NOT_TAGGED:
             self._without_tags(call, error)
+        elif isinstance(call, Revoke | Authorize) and error.code in OUTDATED:
+            self._found_done(place, call, error)
         elif isinstance(call, Authorize) and error.code == LIMIT and call.direction not in self._room:
             self._room[call.direction] = False  # from here on rules are revoked before others are added
             raise _ReadAgainError from error
-        elif isinstance(call, Authorize) and error.code in UNRESTORABLE and not still_to_revoke:
+        elif isinstance(call, Authorize) and error.code in UNRESTORABLE:
             self._one_by_one(place, call, error)
+        elif error.code in OUTDATED | GONE:  # whether the group itself is gone is for reading to say
+            raise _ReadAgainError from error
         else:
             raise error
+
+    def _found_done(self, place: Place, call: Revoke | Authorize, error: AwsError) -> None:
+        """Some of it is done already: by us, when an answer was lost, or by somebody else. Read again; then find which.
+
+        AWS takes all of a call or nothing. A describe may go on showing the old state for minutes.
+        """
+        if type(call) not in self._outdated:
+            self._outdated.add(type(call))
+            raise _ReadAgainError from error
+        if len(call.rules) == 1:
+            self._took(call)
+        else:
+            self._halved(place, call)
+
+    def _halved(self, place: Place, call: Revoke | Authorize) -> None:
+        half = len(call.rules) // 2
+        for rules in (call.rules[:half], call.rules[half:]):
+            self._make(place, call._replace(rules=rules))
 
     def _without_tags(self, call: Tag | Untag, error: AwsError) -> None:
         """An open door is closed all the same. Where it may be granted later, the next run tries again."""
         self.notes.append(f"tags could not be changed: {error}")
         if error.code in DENIED:
-            self._denied, self.hint = self.notes[-1], error.hint
+            self.denied_tags, self.hint = self.notes[-1], error.hint
+        self._lost = self._lost or self._wanted.exact
         if call.resources == (self._held.place.group_id,):
             self._wanted = replace(self._wanted, tags=(), untagged=frozenset())
         else:  # descriptions are right by now: they come first
@@ -229,15 +267,25 @@ class Change:
 
     def _one_by_one(self, place: Place, call: Authorize, error: AwsError) -> None:
         """AWS adds all rules of a call or none: find those that it will not have, and add the others."""
-        if len(call.rules) == 1:
-            self._give_up(call.rules[0], error)
-            return
-        half = len(call.rules) // 2
-        for rules in (call.rules[:half], call.rules[half:]):
-            self._make(place, call._replace(rules=rules), still_to_revoke=False)
+        if len(call.rules) == 1 and error.code == LIMIT:
+            self._full |= _counted(call.rules[0])
+        doomed = [rule for rule in call.rules if len(call.rules) == 1 or not self._full.isdisjoint(_counted(rule))]
+        for rule in doomed:
+            self._give_up(rule, error)
+        rest = tuple(rule for rule in call.rules if rule not in doomed)
+        if rest and doomed:
+            self._make(place, call._replace(rules=rest))
+        elif rest:
+            self._halved(place, call)
 
     def _give_up(self, rule: SecurityGroupRule, error: AwsError) -> None:
         self._lost = True
         self.notes.append(f"not added: {rule_text(rule)}: {error}")
         rules = tuple(each for each in self._wanted.rules if identity(each) != identity(rule))
         self._wanted = replace(self._wanted, rules=rules)
+
+
+def _counted(rule: SecurityGroupRule) -> set[tuple[Direction, int]]:
+    """The quotas that a rule counts against: one for each direction and IP version."""
+    counts = quota_count([rule], rule.direction, {})
+    return {(rule.direction, version) for version, count in counts.items() if count}

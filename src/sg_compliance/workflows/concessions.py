@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from sg_compliance.enforcement.grants import stored, written
+from sg_compliance.enforcement import granted as grants
 from sg_compliance.enforcement.operations import grant_notice, granted, withdrawn
 from sg_compliance.errors import InputError
 from sg_compliance.model.concession import ConcessionKind
+from sg_compliance.policy.resolve import Policy
 from sg_compliance.workflows.telling import audited, tell
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sg_compliance.enforcement.grants import Listed
+    from sg_compliance.enforcement.granted import Listed
     from sg_compliance.interfaces import Clock
     from sg_compliance.model.concession import Concession
     from sg_compliance.policy.document import Document
@@ -67,14 +68,13 @@ class Granting:
 
 def exemptions(stores: Stores | None, document: Document, running_at: datetime | None) -> list[Listed]:
     """The exemptions of the document, then those granted outside it; with a time only those that run then."""
-    granted = stored(stores.concessions.all(), ConcessionKind.EXEMPTION) if stores else ()
-    found = (*written(document), *granted)
+    found = grants.exemptions(Policy(document), stores.concessions.all() if stores else ())
     return [each for each in found if running_at is None or not each.lapsed(running_at)]
 
 
 def unprotections(stores: Stores, now: datetime) -> list[Listed]:
     """The groups that are unprotected now."""
-    found = stored(stores.concessions.all(), ConcessionKind.UNPROTECTION)
+    found = grants.stored(stores.concessions.all(), ConcessionKind.UNPROTECTION)
     return [each for each in found if not each.lapsed(now)]
 
 

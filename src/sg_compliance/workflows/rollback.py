@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sg_compliance.enforcement.backup import BACKUP_ID, Backup, decode_backup
 from sg_compliance.enforcement.calls import calls
 from sg_compliance.enforcement.refusals import GONE
-from sg_compliance.enforcement.rollback import newest_by_group, oldest_by_group, restoring, standing
+from sg_compliance.enforcement.rollback import restoring, to_take_back
 from sg_compliance.errors import AwsError, InputError, SgComplianceError
 from sg_compliance.model.outcome import Outcome, Status
 from sg_compliance.model.security_group import Place
@@ -48,17 +48,11 @@ def backups_for(stores: Stores, what: What) -> list[str]:
     """The ids of the backups to go back to, one a group. Raises InputError where there is nothing to take back."""
     if what.backup_id:
         return [what.backup_id]
-    entries = stores.journal.entries(group_id=what.group_id, run_id="", since=None)
-    stand = standing(entries)
-    if what.run_id:
-        chosen = oldest_by_group(entry for entry in stand if entry.run_id == what.run_id)
-    elif what.since:
-        chosen = oldest_by_group(entry for entry in stand if entry.started >= what.since)
-    else:
-        chosen = newest_by_group(stand)
+    entries = stores.journal.entries(group_id=what.group_id)
+    chosen = to_take_back(entries, what.run_id, what.since)
     if not chosen:
         raise InputError(_nothing(what, entries), hint="see what there is: sg-compliance backups list")
-    return [entry.backup_id for entry in sorted(chosen.values(), key=lambda each: each.started)]
+    return [chosen[place] for place in sorted(chosen)]
 
 
 def _nothing(what: What, entries: list[Entry]) -> str:
@@ -76,6 +70,7 @@ class RollingBack:
     clock: Clock
     run: Run
     hold: timedelta = HOLD
+    despite_pause: bool = False
     stopping: Callable[[], bool] = lambda: False
 
     def plan(self, backup_ids: list[str]) -> Iterator[Step]:
@@ -97,7 +92,8 @@ class RollingBack:
             outcome = Outcome(group.place, group.name, status, str(error), error.hint, backup_id)
             return Step(backup_id, backup, None, outcome)
         made = calls(now, restoring(group, now))
-        status = Status.WOULD_CHANGE if made else Status.UNCHANGED
+        unfinished = any(entry.place == group.place for entry in self.stores.journal.unfinished())
+        status = Status.WOULD_CHANGE if made or unfinished else Status.UNCHANGED
         return Step(backup_id, backup, now, Outcome(group.place, group.name, status, backup_id=backup_id, calls=made))
 
     def roll_back(self, steps: list[Step]) -> Iterator[Outcome]:
@@ -106,8 +102,10 @@ class RollingBack:
         for step in steps:
             if self.stopping():
                 return
-            can = step.backup is not None and step.now is not None
-            yield transactions.roll_back(step.backup, self.hold) if can and step.backup else step.outcome
+            if step.backup is None or step.now is None:
+                yield step.outcome
+            else:
+                yield transactions.roll_back(step.backup, self.hold, despite_pause=self.despite_pause)
 
 
 def _place_of(backup_id: str) -> Place:

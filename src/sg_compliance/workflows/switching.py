@@ -7,29 +7,42 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sg_compliance.enforcement.guards import Pause, paused
 from sg_compliance.enforcement.operations import pausing, resuming, switch_notice
-from sg_compliance.errors import InputError, SgComplianceError
-from sg_compliance.workflows.telling import audited, tell
+from sg_compliance.errors import InputError, SgComplianceError, StoreError
+from sg_compliance.workflows.telling import failure_audited, tell
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from sg_compliance.interfaces import Clock
-    from sg_compliance.workflows.transaction import Run, Stores
+    from sg_compliance.enforcement.operations import Event
+    from sg_compliance.interfaces import AuditLog, Clock, Notifier, Switch
+    from sg_compliance.workflows.transaction import Run
+
+
+class Board(NamedTuple):
+    """The switch, and who is told of it. The journal is none of it: a pause must not depend on that."""
+
+    switch: Switch
+    audit: AuditLog
+    notifier: Notifier
 
 
 class Switched(NamedTuple):
-    """Whether anything was changed, what the switch said before in words, and what a person should know."""
+    """Whether anything was changed, what the switch said before in words, and what a person should know.
+
+    `unlogged`: why the audit log does not have the line.
+    """
 
     changed: bool
     before: str
     notes: tuple[str, ...] = ()
+    unlogged: SgComplianceError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Switching:
     """The world of one turn of the switch."""
 
-    stores: Stores
+    board: Board
     clock: Clock
     run: Run
 
@@ -43,28 +56,47 @@ class Switching:
         before = paused(text, pause.since)
         if before and not _is_longer(pause, text):
             return Switched(changed=False, before=before)
-        self.stores.switch.write(pause.encode())
+        self.board.switch.write(pause.encode())
         event = pausing(pause, self.run.id)
-        self.stores.audit.append(event)
-        return Switched(changed=True, before=before, notes=tell(self.stores.notifier, switch_notice(event)))
+        return self._told(event, before, self._log(event))
 
     def _text(self) -> str:
         """What the switch says; what cannot be read is written over."""
         try:
-            return self.stores.switch.read()
+            return self.board.switch.read()
         except SgComplianceError:
             return ""
 
-    def resume(self) -> Switched:
-        """Let changes go on, also after a pause that cannot be read."""
-        text = self.stores.switch.read()
+    def resume(self, *, despite_log: bool = False) -> Switched:
+        """Let changes go on, also after a pause that cannot be read; without a line in the log only if that is asked.
+
+        Raises SgComplianceError: then they are still paused.
+        """
+        text = self.board.switch.read()
         before = paused(text, self.clock.now())
         if not before:
             return Switched(changed=False, before="")
         event = resuming(before, self.clock.now(), self.run.by, self.run.id)
-        with audited(self.stores.audit, event):
-            self.stores.switch.write("")
-        return Switched(changed=True, before=before, notes=tell(self.stores.notifier, switch_notice(event)))
+        unlogged = self._log(event)
+        if unlogged and not despite_log:
+            raise StoreError(
+                f"changes are still paused: the audit log cannot take the line about it: {unlogged}",
+                hint=f"{unlogged.hint}; or let changes go on without that line: sg-compliance resume --despite-log",
+            )
+        with failure_audited(self.board.audit, event):
+            self.board.switch.write("")
+        return self._told(event, before, unlogged)
+
+    def _log(self, event: Event) -> SgComplianceError | None:
+        try:
+            self.board.audit.append(event)
+        except SgComplianceError as error:
+            return error
+        return None
+
+    def _told(self, event: Event, before: str, unlogged: SgComplianceError | None) -> Switched:
+        notice = switch_notice(event, str(unlogged or ""))
+        return Switched(changed=True, before=before, notes=tell(self.board.notifier, notice), unlogged=unlogged)
 
 
 def _end(now: datetime, lasting: timedelta | None) -> datetime | None:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 def audited(audit: AuditLog, event: Mapping[str, Any]) -> Iterator[None]:
     """Write the line, then let it be done; where that fails, a second line says so. Raises SgComplianceError."""
     audit.append(event)
+    with failure_audited(audit, event):
+        yield
+
+
+@contextmanager
+def failure_audited(audit: AuditLog, event: Mapping[str, Any]) -> Iterator[None]:
+    """Let it be done; where that fails, a line says so. Raises SgComplianceError."""
     try:
         yield
     except SgComplianceError as error:

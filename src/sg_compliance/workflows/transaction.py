@@ -11,22 +11,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sg_compliance.enforcement.backup import Backup, Cause, decode_backup
 from sg_compliance.enforcement.calls import settled
-from sg_compliance.enforcement.guards import fingerprint, paused
-from sg_compliance.enforcement.notices import notice_of
-from sg_compliance.enforcement.record import call_record, wanted_of, wanted_record
+from sg_compliance.enforcement.guards import fingerprint, paused, protections, unprotected
+from sg_compliance.enforcement.record import wanted_of, wanted_record
 from sg_compliance.enforcement.refusals import GONE, IN_FLUX
 from sg_compliance.enforcement.rollback import restoring
 from sg_compliance.errors import AwsError, GroupLockedError, SgComplianceError
+from sg_compliance.model.concession import ConcessionKind
 from sg_compliance.model.journal import Entry, EntryKind, EntryState
 from sg_compliance.model.outcome import Outcome, Status
-from sg_compliance.workflows.change import Change, Held, keep
+from sg_compliance.workflows.accounting import Accounting, Run
+from sg_compliance.workflows.change import Change, GroupGoneError, Held, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from sg_compliance.enforcement.plan import PlannedGroup
     from sg_compliance.interfaces import (
@@ -39,13 +41,21 @@ if TYPE_CHECKING:
         RuleWriter,
         Switch,
     )
-    from sg_compliance.model.change import Wanted
+    from sg_compliance.model.change import Call, Wanted
+    from sg_compliance.model.concession import Concession
     from sg_compliance.model.security_group import Place, SecurityGroup
 
-LEASE: Final = timedelta(minutes=5)
-"""How long a group stays locked after its run has died. Renewed while the run lives."""
+__all__ = ["FORGOTTEN", "LEASE", "Run", "Since", "Stores", "Transactions", "is_done"]
 
+LEASE: Final = timedelta(minutes=5)
+"""How long a group stays locked after its run has died. Renewed while the run lives; no call may take half of it."""
+
+FORGOTTEN: Final = timedelta(hours=24)
+"""After so long nobody goes on with what was begun without being told to: people have looked at the group since."""
+
+_LAG: Final = timedelta(minutes=3)
 _READS: Final = 4
+_WAITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,46 +70,66 @@ class Stores:
     notifier: Notifier
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Who changes groups, in which run, and why."""
+class Since(NamedTuple):
+    """What people did after a plan was made: groups that were rolled back, and what was granted."""
 
-    id: str
-    by: str
-    why: str = ""
-    policy_version: str = ""
-    policy_hash: str = ""
+    rolled_back: frozenset[Place] = frozenset()
+    granted: tuple[Concession, ...] = ()
+
+    def against(self, planned: PlannedGroup, now: datetime) -> str:
+        """Why the group is not changed as planned."""
+        place = planned.place
+        if place in self.rolled_back:
+            return "rolled back since the plan was made"
+        rules = {each["rule_id"] for each in planned.closed}
+        for each in self.granted:
+            running = each.expires is None or each.expires > now
+            about = each.subject in {place.group_id, place.account_id} and not rules.isdisjoint(each.rules)
+            if each.kind is ConcessionKind.EXEMPTION and running and about:
+                return f"exempt since the plan was made: {each.id}, approved by {each.approved_by}"
+        return ""
 
 
 class Transactions:
     """Transactions of one run. Each returns an Outcome and raises only what says that the run cannot go on at all."""
 
-    def __init__(self, writer: RuleWriter, stores: Stores, clock: Clock, run: Run) -> None:
+    def __init__(
+        self,
+        writer: RuleWriter,
+        stores: Stores,
+        clock: Clock,
+        run: Run,
+        since: Since = Since(),  # noqa: B008 - it cannot change
+    ) -> None:
         self._writer = writer
         self._stores = stores
         self._clock = clock
         self._run = run
+        self._since = since
+        self._despite_pause = False
+        self._accounting = Accounting(stores.audit, stores.notifier, clock, run)
 
     def remediate(self, planned: PlannedGroup, plan_id: str, prefix: str) -> Outcome:
         """Do what the plan says for one group, unless the group is not what it was when the plan was made."""
-        outcome = self._locked(
-            planned.place, planned.group.name, lambda held: self._remediate(held, planned, plan_id, prefix)
-        )
-        return outcome or self.remediate(planned, plan_id, prefix)
+        name = planned.group.name
+        return self._locked(planned.place, name, lambda held: self._remediate(held, planned, plan_id, prefix))
 
-    def roll_back(self, backup: Backup, hold: timedelta) -> Outcome:
+    def roll_back(self, backup: Backup, hold: timedelta, *, despite_pause: bool = False) -> Outcome:
         """Restore the group as the backup has it. Real time leaves it alone for as long as `hold`."""
         group = backup.group
-        outcome = self._locked(group.place, group.name, lambda held: self._roll_back(held, backup, hold))
-        return outcome or self.roll_back(backup, hold)
+        self._despite_pause = despite_pause
+        before: list[Entry] = []
+        outcome = self._locked(group.place, group.name, lambda held: self._roll_back(held, backup, hold, before))
+        if before:  # what was begun is over now, and its lock given back
+            outcome = self._locked(group.place, group.name, lambda held: self._roll_back(held, backup, hold, before))
+        return outcome
 
     def resume(self, entry: Entry) -> Outcome:
         """Finish what another run has begun and left open."""
-        outcome = self._locked(entry.place, "", self._resume)
-        return outcome or Outcome(entry.place, "", Status.UNCHANGED, "it was finished meanwhile")
+        return self._locked(entry.place, "", self._resume)
 
-    def _locked(self, place: Place, name: str, work: Callable[[Held], Outcome | None]) -> Outcome | None:
-        """What comes of the work under the lock; None where it was in the way of an open entry that is over now."""
+    def _locked(self, place: Place, name: str, work: Callable[[Held], Outcome]) -> Outcome:
+        """What comes of the work under the lock."""
         try:
             lock = self._stores.journal.lock(place, self._run.id, self._clock.now(), LEASE)
         except GroupLockedError as error:
@@ -109,87 +139,131 @@ class Transactions:
         held = Held(lock, self._stores.journal, self._clock, LEASE)
         try:
             return work(held)
-        except AwsError as error:
-            return self._stopped(held, name, error, gone=error.code in GONE)
+        except GroupGoneError as error:
+            return self._gone(held, name, error)
         except SgComplianceError as error:
             return self._stopped(held, name, error)
         finally:
             held.give_back()
 
-    def _stopped(self, held: Held, name: str, error: SgComplianceError, *, gone: bool = False) -> Outcome:
-        """Say why it went no further. An entry that was begun stays open for the next run, unless the group is gone."""
-        place, entry = held.place, held.entry
-        if gone:
-            reason = f"{place.group_id} is not there any more"
-            if entry is not None:
-                held.end(replace(entry, state=EntryState.DONE, ended=self._clock.now(), notes=(*entry.notes, reason)))
-            return Outcome(place, name, Status.GONE, reason, "nothing is left to be done", self._backup_of(entry))
-        status = Status.INCOMPLETE if entry else Status.FAILED
-        return Outcome(place, name, status, str(error), error.hint, self._backup_of(entry))
+    def _gone(self, held: Held, name: str, error: GroupGoneError) -> Outcome:
+        """Nothing is left to be done. What was done before is still accounted for."""
+        entry = held.entry
+        outcome = Outcome(held.place, name, Status.GONE, str(error), error.hint, _backup_of(entry), _made(held))
+        if entry is None:
+            return outcome
+        try:
+            self._accounting.of(entry, outcome)
+            held.end(self._ended(entry, EntryState.GIVEN_UP, str(error)))
+        except SgComplianceError as failed:
+            return replace(outcome, notes=(f"the entry stays open: {failed}",))
+        return outcome
 
-    @staticmethod
-    def _backup_of(entry: Entry | None) -> str:
-        return entry.backup_id if entry else ""
+    def _stopped(self, held: Held, name: str, error: SgComplianceError) -> Outcome:
+        """Say why it went no further. An entry that was begun stays open for the next run."""
+        entry = held.entry
+        if entry is None:
+            return Outcome(held.place, name, Status.FAILED, str(error), error.hint)
+        status = Status.INCOMPLETE
+        outcome = Outcome(held.place, name, status, str(error), error.hint, _backup_of(entry), _made(held))
+        try:
+            return replace(outcome, notes=self._accounting.of(entry, outcome))
+        except SgComplianceError as failed:
+            return replace(outcome, notes=(f"not in the audit log yet: {failed}",))
 
-    def _remediate(self, held: Held, planned: PlannedGroup, plan_id: str, prefix: str) -> Outcome | None:
-        if held.lock.open:
-            done = self._resume(held)
-            return done if held.lock.open.plan_id == plan_id or not done.status.is_complete else None
-        group = self._read(planned.place)
-        rules_only = replace(planned.wanted, tags=(), untagged=frozenset())
-        if settled(group, rules_only if planned.changes_rules else planned.wanted):
+    def _remediate(self, held: Held, planned: PlannedGroup, plan_id: str, prefix: str) -> Outcome:
+        unfinished = held.lock.open
+        if unfinished and unfinished.plan_id == plan_id:
+            return self._resume(held, asked=True)
+        if unfinished:
+            reason = f"{unfinished.run_id} has left it half done"
+            hint = f"finish it (sg-compliance apply) or take it back: sg-compliance rollback {unfinished.backup_id}"
+            return Outcome(planned.place, planned.group.name, Status.REFUSED, reason, hint)
+        group = self._read(planned.place, interfaces=planned.changes_rules)
+        if is_done(group, planned):
             return Outcome(planned.place, group.name, Status.UNCHANGED, "the group is as planned already")
-        if fingerprint(group, prefix) != planned.fingerprint:
-            hint = "look at it and plan again: sg-compliance plan"
-            return Outcome(planned.place, group.name, Status.REFUSED, "changed since the plan was made", hint)
-        pause = self._pause(held, group.name)
-        if pause:
-            return pause
+        refused = self._refused(group, planned, prefix) or self._pause(held, group.name)
+        if refused:
+            return refused
         cause = self._cause("remediation", "; ".join(planned.reasons), planned)
-        backup = self._back_up(Backup(group, self._clock.now(), cause))
+        backup = keep(self._stores.backups, Backup(group, self._clock.now(), cause))
         wanted = planned.wanted_with(backup.id)
-        entry = self._entry(EntryKind.REMEDIATION, group, backup, wanted)
+        kind = EntryKind.REMEDIATION if planned.closed else EntryKind.TAGGING
         rules = tuple(dict.fromkeys(each["rule_id"] for each in planned.closed))
-        held.begin(replace(entry, plan_id=plan_id, rules=rules))
+        held.begin(replace(self._entry(kind, group, backup, wanted), plan_id=plan_id, rules=rules))
         return self._carry_out(held, group, backup, wanted)
 
-    def _roll_back(self, held: Held, backup: Backup, hold: timedelta) -> Outcome | None:
-        unfinished = held.lock.open
-        if unfinished:
-            if unfinished.kind is EntryKind.ROLLBACK and unfinished.restores == backup.id:
-                return self._resume(held)
-            note = f"rolled back to {backup.id} before it was finished"
-            held.end(
-                replace(
-                    unfinished,
-                    state=EntryState.SUPERSEDED,
-                    ended=self._clock.now(),
-                    notes=(*unfinished.notes, note),
-                )
-            )
-            return None
-        group = self._read(backup.group.place)
-        wanted = restoring(backup.group, group)
-        if settled(group, wanted):
-            return Outcome(group.place, group.name, Status.UNCHANGED, "the group is as the backup has it already")
-        pause = self._pause(held, group.name)
-        if pause:
-            return pause
-        before = self._back_up(Backup(group, self._clock.now(), self._cause("rollback", f"back to {backup.id}")))
-        entry = self._entry(EntryKind.ROLLBACK, group, before, wanted)
-        held.begin(replace(entry, restores=backup.id, hold_until=self._clock.now() + hold))
-        return self._carry_out(held, group, before, wanted)
+    def _refused(self, group: SecurityGroup, planned: PlannedGroup, prefix: str) -> Outcome | None:
+        """Why the group is not touched: it is not what it was when the plan was made."""
+        reason, hint = "", "look at it and plan again: sg-compliance plan"
+        if fingerprint(group, prefix) != planned.fingerprint:
+            reason = "changed since the plan was made"
+        elif self._since.against(planned, self._clock.now()):
+            reason = self._since.against(planned, self._clock.now())
+        elif self._protected(group):
+            reason, hint = self._protected(group), f"to let it be changed: sg-compliance unprotect {group.group_id}"
+        return Outcome(group.place, group.name, Status.REFUSED, reason, hint) if reason else None
 
-    def _resume(self, held: Held) -> Outcome:
-        """Go on with the open entry: with its backup, never with one of the half-changed group."""
+    def _protected(self, group: SecurityGroup) -> str:
+        """Why the group is to be left alone, unless people gave leave."""
+        reasons = protections(group)
+        if not reasons or unprotected(self._stores.concessions.all(), group.place, self._clock.now()):
+            return ""
+        return f"protected: {'; '.join(reasons)}"
+
+    def _roll_back(self, held: Held, backup: Backup, hold: timedelta, before: list[Entry]) -> Outcome:
+        """Restore, unless something else is open: that is ended, put into `before`, and its lock given back."""
+        unfinished = held.lock.open
+        if unfinished and unfinished.kind is EntryKind.ROLLBACK and unfinished.restores == backup.id:
+            return self._resume(held, asked=True)
+        group = self._read(backup.group.place)
+        paused_ = self._pause(held, group.name)
+        if paused_:
+            return paused_
+        if unfinished and not before:
+            before.append(unfinished)
+            return self._supersede(held, unfinished, group, backup)
+        wanted = restoring(backup.group, group)
+        if settled(group, wanted) and not before:
+            return self._settled_already(group, wanted, backup)
+        cause = self._cause("rollback", f"back to {backup.id}")
+        kept = keep(self._stores.backups, Backup(group, self._clock.now(), cause))
+        entry = self._entry(EntryKind.ROLLBACK, group, kept, wanted)
+        held.begin(replace(entry, restores=backup.id, hold_until=self._clock.now() + hold))
+        return self._carry_out(held, group, kept, wanted)
+
+    def _supersede(self, held: Held, unfinished: Entry, group: SecurityGroup, backup: Backup) -> Outcome:
+        """End what was begun, because it is to be taken back."""
+        reason = f"rolled back to {backup.id} before it was finished"
+        outcome = Outcome(group.place, group.name, Status.INCOMPLETE, reason, backup_id=unfinished.backup_id)
+        self._accounting.of(unfinished, outcome)
+        held.end(self._ended(unfinished, EntryState.SUPERSEDED, reason))
+        return outcome
+
+    def _settled_already(self, group: SecurityGroup, wanted: Wanted, backup: Backup) -> Outcome:
+        """Believe it only once AWS can be expected to show what was done lately."""
+        name = group.name
+        recent = self._stores.journal.entries(group_id=group.group_id, since=self._clock.now() - _LAG)
+        for attempt in range(_WAITS if any(entry.restores != backup.id for entry in recent[-1:]) else 0):
+            self._clock.sleep(2**attempt)
+            if not settled(self._read(group.place), wanted):
+                reason, hint = "AWS shows what was done before only now", "try again"
+                return Outcome(group.place, name, Status.FAILED, reason, hint, backup.id)
+        return Outcome(group.place, name, Status.UNCHANGED, "the group is as the backup has it already")
+
+    def _resume(self, held: Held, *, asked: bool = False) -> Outcome:
+        """Go on with the open entry: with its backup, never with one of the half-changed group.
+
+        `asked`: somebody wants just this, now.
+        """
         entry = held.lock.open
         if entry is None:
             return Outcome(held.place, "", Status.UNCHANGED, "it was finished meanwhile")
+        group = self._read(entry.place, interfaces=entry.kind is EntryKind.REMEDIATION)
+        hindered = self._pause(held, group.name, entry) or self._forgotten(group, entry, asked=asked)
+        if hindered:
+            return hindered
         held.take_over(entry)
-        group = self._read(entry.place)
-        pause = self._pause(held, group.name)
-        if pause:
-            return pause
         backup = self._backup(entry.backup_id)
         if entry.kind is EntryKind.ROLLBACK:
             wanted = restoring(self._backup(entry.restores).group, group)
@@ -197,8 +271,18 @@ class Transactions:
             wanted = wanted_of(dict(entry.wanted))
         return self._carry_out(held, group, backup, wanted)
 
+    def _forgotten(self, group: SecurityGroup, entry: Entry, *, asked: bool) -> Outcome | None:
+        """Leave alone what people may want otherwise by now."""
+        reason = self._protected(group) if entry.kind is EntryKind.REMEDIATION else ""
+        if not asked and self._clock.now() - entry.started > FORGOTTEN:
+            reason = f"left half done by {entry.run_id} since {entry.started.isoformat(timespec='minutes')}"
+        if not reason:
+            return None
+        hint = f"look at it, then take it back: sg-compliance rollback {entry.restores or entry.backup_id}"
+        return Outcome(group.place, group.name, Status.INCOMPLETE, reason, hint, entry.backup_id)
+
     def _carry_out(self, held: Held, group: SecurityGroup, backup: Backup, wanted: Wanted) -> Outcome:
-        change = Change(held, self._writer, self._stores.backups, self._clock, backup, wanted)
+        change = held.change = Change(held, self._writer, self._stores.backups, self._clock, backup, wanted)
         change.run(group, self._read)
         return self._settle(held, group, change)
 
@@ -206,77 +290,43 @@ class Transactions:
         """Audit, tell, close the entry. What was refused and may be granted later leaves it open."""
         entry = held.entry
         assert entry is not None  # noqa: S101 - a change is carried out under an entry
-        notes = (*entry.notes, *change.notes)
         status, reason = change.verdict()
+        notes = tuple(change.notes)
         outcome = Outcome(
             group.place, group.name, status, reason, change.hint, change.backup.id, tuple(change.made), notes
         )
-        self._audit(entry, outcome)
-        told = self._tell(entry, outcome)
-        outcome = replace(outcome, notes=(*notes, *told))
+        outcome = replace(outcome, notes=self._accounting.of(entry, outcome))
         if status is not Status.INCOMPLETE or change.fought:
-            held.end(
-                replace(
-                    entry,
-                    state=EntryState.DONE,
-                    ended=self._clock.now(),
-                    notes=(*outcome.notes, *([reason] if reason else [])),
-                )
-            )
+            state = EntryState.GIVEN_UP if change.fought else EntryState.DONE
+            held.end(self._ended(replace(entry, notes=outcome.notes), state, reason))
+        elif change.denied_tags and entry.kind is not EntryKind.ROLLBACK:
+            held.begin(replace(entry, wanted={**entry.wanted, "rules": [], "gone": []}))
         return outcome
 
-    def _audit(self, entry: Entry, outcome: Outcome) -> None:
-        self._stores.audit.append(
-            {
-                "time": self._clock.now().isoformat(),
-                "event": entry.kind.value,
-                "run_id": self._run.id,
-                "by": self._run.by,
-                "why": self._run.why,
-                "account_id": outcome.place.account_id,
-                "region": outcome.place.region,
-                "group_id": outcome.place.group_id,
-                "group_name": outcome.name,
-                "status": outcome.status.value,
-                "reason": outcome.reason,
-                "backup_id": outcome.backup_id,
-                "restores": entry.restores,
-                "plan_id": entry.plan_id,
-                "rules": list(entry.rules),
-                "policy_hash": self._run.policy_hash,
-                "calls": [call_record(call) for call in outcome.calls],
-                "notes": list(outcome.notes),
-            }
-        )
+    def _ended(self, entry: Entry, state: EntryState, note: str) -> Entry:
+        notes = (*entry.notes, note) if note else entry.notes
+        return replace(entry, state=state, ended=self._clock.now(), notes=notes)
 
-    def _tell(self, entry: Entry, outcome: Outcome) -> list[str]:
-        """Tell people. That nobody could be told is no reason to leave a group half changed."""
-        try:
-            self._stores.notifier.send(notice_of(entry, outcome))
-        except SgComplianceError as error:
-            return [f"nobody was told: {error}"]
-        return []
-
-    def _read(self, place: Place) -> SecurityGroup:
-        """The group, once two answers of AWS agree about it. Raises AwsError."""
+    def _read(self, place: Place, *, interfaces: bool = False) -> SecurityGroup:
+        """The group, once two answers of AWS agree about it. Raises GroupGoneError, AwsError."""
         for attempt in range(_READS):
             try:
-                return self._writer.read(place)
+                return self._writer.read(place, interfaces=interfaces)
             except AwsError as error:
+                if error.code in GONE:
+                    reason = f"{place.group_id} is not there any more"
+                    raise GroupGoneError(reason, hint="nothing is left to be done") from error
                 if error.code != IN_FLUX or attempt == _READS - 1:
                     raise
                 self._clock.sleep(2**attempt)
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
-    def _pause(self, held: Held, name: str) -> Outcome | None:
+    def _pause(self, held: Held, name: str, entry: Entry | None = None) -> Outcome | None:
         pause = paused(self._stores.switch.read(), self._clock.now())
-        if not pause:
+        if not pause or self._despite_pause:
             return None
-        status = Status.INCOMPLETE if held.entry else Status.REFUSED
-        return Outcome(held.place, name, status, str(pause), "sg-compliance resume", self._backup_of(held.entry))
-
-    def _back_up(self, backup: Backup) -> Backup:
-        return keep(self._stores.backups, backup)
+        status = Status.INCOMPLETE if entry else Status.REFUSED
+        return Outcome(held.place, name, status, str(pause), "sg-compliance resume", _backup_of(entry))
 
     def _backup(self, backup_id: str) -> Backup:
         return decode_backup(self._stores.backups.get(backup_id), backup_id)
@@ -297,5 +347,19 @@ class Transactions:
             by=self._run.by,
             backup_id=backup.id,
             started=now,
-            wanted=wanted_record(wanted, group.rules) if kind is EntryKind.REMEDIATION else {},
+            wanted=wanted_record(wanted, group.rules) if kind is not EntryKind.ROLLBACK else {},
         )
+
+
+def is_done(group: SecurityGroup, planned: PlannedGroup) -> bool:
+    """Whether the group is as planned: its rules, where rules were to be changed; else its tags."""
+    rules_only = replace(planned.wanted, tags=(), untagged=frozenset())
+    return settled(group, rules_only if planned.changes_rules else planned.wanted)
+
+
+def _backup_of(entry: Entry | None) -> str:
+    return entry.backup_id if entry else ""
+
+
+def _made(held: Held) -> tuple[Call, ...]:
+    return tuple(held.change.made) if held.change else ()

@@ -47,7 +47,7 @@ def apply(
     first. Ctrl-C lets the group in hand be finished, then stops.
     """
     from sg_compliance import bootstrap
-    from sg_compliance.bootstrap import enforcement
+    from sg_compliance.bootstrap import plan_file
     from sg_compliance.entrypoints.cli.applying import How, carry_out, tell
     from sg_compliance.entrypoints.cli.exit import COULD_NOT, status_of_run
     from sg_compliance.entrypoints.cli.terminal import talk_lines
@@ -62,7 +62,7 @@ def apply(
         change_role_name=change_role_name,
     )
     kept = options.state(state, table, kms_key, pause_parameter, topic)
-    wanted = enforcement.read_plan(plan)
+    wanted = plan_file.read_plan(plan)
     if not quiet:
         talk_lines(brief_lines(wanted, bootstrap.now()))
     limits = Limits(max_groups, max_percent)
@@ -71,4 +71,4 @@ def apply(
     if ran is None:
         raise typer.Exit(COULD_NOT)
     tell(ran, json_=json_)
-    raise typer.Exit(status_of_run(ran.outcomes, stopped=bool(ran.stopped)))
+    raise typer.Exit(status_of_run(ran.outcomes, stopped=bool(ran.stopped or ran.problems)))

@@ -35,7 +35,7 @@ sg-compliance backups verify
 
 sg-compliance backups verify --state s3://my-bucket/sg-compliance
 
-Exit status: 0 all of them whole, 2 some are damaged or missing."""
+Exit status: 0 all of them whole, 2 some are damaged or missing, or there is none."""
 
 app = upkeep.commands("List, show, compare and check backups.")
 
@@ -44,8 +44,10 @@ BackupId = Annotated[str, typer.Argument(metavar="ID", help="Id of the backup.")
 
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_(
-    group: Annotated[str, typer.Option("--group", metavar="SG", help="Only this group: its id, or its name.")] = "",
-    account: Annotated[str, typer.Option("--account", metavar="ID", help="Only this account.")] = "",
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="SG", help="Only this group: its id, or its name.")
+    ] = None,
+    account: Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")] = None,
     json_: options.AsJson = False,
     state: options.StatePlace = None,
     table: options.Table = options.TABLE,
@@ -60,10 +62,11 @@ def list_(
     from sg_compliance.workflows.backups import listed
 
     place = options.state(state, table)
-    account_id = options.account_id(account) if account else ""
+    group_name, account_id = upkeep.named(group, "--group"), upkeep.named(account, "--account")
+    account_id = options.account_id(account_id) if account_id else ""
     where = Where(profile=profile, endpoint_url=endpoint_url)
     with existing(place, where) as stores:
-        found = listed(stores, group, account_id) if stores else []
+        found = listed(stores, group_name, account_id) if stores else []
     if json_:
         upkeep.write_json([kept_record(kept) for kept in found])
     if stores is None:
@@ -90,7 +93,7 @@ def show(
 
     place = upkeep.there(options.state(state, table))
     where = Where(profile=profile, endpoint_url=endpoint_url)
-    with stores(place, where) as kept:
+    with stores(place, where, reading=True) as kept:
         found = read(kept, backup_id)
     if json_:
         upkeep.write_json(whole_record(found))
@@ -124,7 +127,7 @@ def diff(
     where = Where(
         profile=profile, endpoint_url=endpoint_url, external_id=external_id, change_role_name=change_role_name
     )
-    with stores(place, where) as kept:
+    with stores(place, where, reading=True) as kept:
         if other_id:
             found = compare(kept, backup_id, other_id)
         else:
@@ -147,26 +150,22 @@ def verify(
     endpoint_url: options.EndpointUrl = None,
 ) -> None:
     """Read every backup and check its schema, its checksum and its name; and that none is missing."""
-    from sg_compliance.bootstrap.upkeep import existing
+    from sg_compliance.bootstrap.enforcement import stores
     from sg_compliance.entrypoints.cli.exit import COULD_NOT
     from sg_compliance.entrypoints.cli.terminal import write
     from sg_compliance.reports.backups import verified_lines
     from sg_compliance.workflows import backups as workflow
 
-    place = options.state(state, table)
-    if backup_ids:
-        upkeep.there(place)
-    found: list[Kept] = []
-    with existing(place, Where(profile=profile, endpoint_url=endpoint_url)) as stores:
-        if stores:
-            wanted = workflow.to_verify(stores, backup_ids or ())
-            found = list(_followed(workflow.verify(stores, wanted), len(wanted), quiet=quiet))
-    damaged = [{"id": kept.id, "problem": kept.problem} for kept in found if kept.backup is None]
+    place = upkeep.there(options.state(state, table))
+    with stores(place, Where(profile=profile, endpoint_url=endpoint_url), reading=True) as kept:
+        wanted = workflow.to_verify(kept, backup_ids or ())
+        found = list(_followed(workflow.verify(kept, wanted), len(wanted.ids), quiet=quiet))
+    if not found:
+        raise upkeep.nothing_kept(place, "no backup")
+    damaged = [{"id": each.id, "problem": each.problem} for each in found if each.backup is None]
     if json_:
         upkeep.write_json({"checked": len(found), "damaged": damaged})
-    if stores is None:
-        upkeep.write_nothing_kept(place, as_json=json_)
-    elif not json_:
+    else:
         write(verified_lines(found))
     raise typer.Exit(COULD_NOT if damaged else 0)
 

@@ -11,9 +11,9 @@ from sg_compliance.entrypoints.cli import options, upkeep
 
 ADD_EXAMPLES: Final = """Examples:
 
-sg-compliance exempt add --rule PROHIBIT_ALL_TRAFFIC_RDP --group sg-0123456789abcdef0 --reason "vendor visit" --approved-by zoe --expires 14d
+sg-compliance exempt add --rule PROHIBIT_ALL_TRAFFIC_RDP --group sg-0123456789abcdef0 --reason "vendor visit" --approved-by security_team --expires 14d
 
-sg-compliance exempt add --rule PROHIBIT_ALL_TRAFFIC_RDP --account 111122223333 --reason "incident 7" --approved-by zoe --emergency"""  # noqa: E501 - one command, one line
+sg-compliance exempt add --rule PROHIBIT_ALL_TRAFFIC_RDP --account 111122223333 --reason "incident 7" --approved-by security_team --emergency"""  # noqa: E501 - one command, one line
 LIST_EXAMPLES: Final = """Examples:
 
 sg-compliance exempt list
@@ -59,12 +59,17 @@ def add(
     profile: options.Profile = None,
     endpoint_url: options.EndpointUrl = None,
 ) -> None:
-    """Exempt a group or an account from rules: findings are still reported, and count as exempt."""
+    """Exempt a group or an account from rules: findings are still reported, and count as exempt.
+
+    In an environment whose policy names required_approvals only those count that one of them approved.
+    """
     from sg_compliance import bootstrap
     from sg_compliance.bootstrap.upkeep import granting
     from sg_compliance.enforcement.grants import Asked, exemption
-    from sg_compliance.entrypoints.cli.terminal import write
-    from sg_compliance.reports.concessions import done_lines
+    from sg_compliance.entrypoints.cli.terminal import talk_lines, write
+    from sg_compliance.policy.approvals import unaccepted
+    from sg_compliance.policy.resolve import Policy
+    from sg_compliance.reports.concessions import done_lines, unaccepted_lines
 
     asked = Asked(
         rules=tuple(rules),
@@ -83,6 +88,8 @@ def add(
     with granting(place, Where(profile=profile, endpoint_url=endpoint_url)) as work:
         done = work.grant(exemption(asked, parsed, work.clock.now(), work.run.by), replace=replace)
     write(done_lines("granted", *done))
+    approver = done.concession.approved_by
+    talk_lines(unaccepted_lines(unaccepted(Policy(parsed.document), approver, account), approver))
 
 
 @app.command("list", epilog=LIST_EXAMPLES)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final
+
+from sg_compliance.entrypoints.cli.streams import discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,8 +73,8 @@ def survive_closed_pipe() -> Iterator[None]:
 
 
 def discard_output() -> None:
-    """Give up what could not be written, so that Python does not try again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Give up the result, which could not be written."""
+    discard(sys.stdout)
 
 
 def write_in_any_encoding() -> None:

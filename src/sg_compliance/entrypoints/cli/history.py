@@ -32,6 +32,8 @@ def history(
     from sg_compliance.reports.history import story_lines, story_record, unknown_line
     from sg_compliance.workflows import history as workflow
 
+    if not group.strip():
+        raise typer.BadParameter("an empty value; give the id of a group, or its name", param_hint="GROUP")
     place, now = options.state(state, table), bootstrap.now()
     document = bootstrap.load_policy(policy).document
     where = Where(profile=profile, endpoint_url=endpoint_url)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from sg_compliance.bootstrap.enforcement import State
 
 _ACCOUNT: Final = re.compile(r"^\d{12}$", re.ASCII)
+_TOPIC: Final = re.compile(r"^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?$", re.ASCII)
 
 
 class SeverityName(StrEnum):
@@ -48,6 +51,14 @@ def _separated(values: list[str] | None) -> list[str]:
     if "" in found:
         raise typer.BadParameter("an empty value; leave the option out to ask for all of them")
     return found
+
+
+def _not_empty(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
+    """A value that is there where the option is: a variable that is not set would be taken for no option at all."""
+    given = context.get_parameter_source(parameter.name or "")
+    if given is not None and given.name != "DEFAULT" and not value.strip():
+        raise typer.BadParameter("an empty value; leave the option out")
+    return value
 
 
 Policy = Annotated[
@@ -112,7 +123,9 @@ KmsKey = Annotated[str, typer.Option("--kms-key", metavar="KEY", help="KMS key o
 PauseParameter = Annotated[
     str, typer.Option("--pause-parameter", metavar="NAME", help="SSM parameter that pauses all changes, with S3.")
 ]
-Topic = Annotated[str, typer.Option("--topic", metavar="ARN", help="SNS topic where changes are told.")]
+Topic = Annotated[
+    str, typer.Option("--topic", metavar="ARN", callback=_not_empty, help="SNS topic where changes are told.")
+]
 ChangeRoleName = Annotated[
     str, typer.Option("--change-role-name", help="Role to assume in every other account to change groups.")
 ]
@@ -207,12 +220,30 @@ def state(
     pause_parameter: str = PAUSE_PARAMETER,
     topic: str = "",
 ) -> State:
-    """Where backups, journal and audit log are kept."""
+    """Where backups, journal and audit log are kept. Raises InputError where that cannot be."""
     from sg_compliance.bootstrap.enforcement import State
 
     if place is not None and not place.strip():
         raise typer.BadParameter("an empty value; give a folder, or s3://BUCKET/PREFIX", param_hint="--state")
-    return State(place, table, kms_key, pause_parameter, topic)
+    if topic and not _TOPIC.match(topic):
+        told = "write it like arn:aws:sns:eu-west-1:111122223333:changes"
+        raise typer.BadParameter(f"{topic!r} is the ARN of no SNS topic: {told}", param_hint="--topic")
+    made = State(place, table, kms_key, pause_parameter, topic)
+    made.check()
+    return made
+
+
+@contextmanager
+def hints_completed(again: str) -> Iterator[None]:
+    """Commands in the hints of errors are shown with these options."""
+    from sg_compliance.errors import SgComplianceError
+    from sg_compliance.reports.again import completed
+
+    try:
+        yield
+    except SgComplianceError as error:
+        error.hint = completed(error.hint, again)
+        raise
 
 
 def again(where: Where, state: State) -> str:

@@ -22,7 +22,7 @@ Exit status: 0 nothing is planned, 1 something is, 2 could not do it or not all 
 
 def plan(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the plan to a file, for apply.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the plan to this file, for apply.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     sources: options.From = None,
@@ -56,15 +56,15 @@ def plan(
 
     With --output the plan is written to a file, and `sg-compliance apply FILE` does what it lists, and nothing else.
     """
-    from sg_compliance.bootstrap import enforcement
+    from sg_compliance.bootstrap import plan_file
     from sg_compliance.entrypoints.cli.exit import status_of_plan
     from sg_compliance.entrypoints.cli.planning import Asked, make, read_policy, report
     from sg_compliance.entrypoints.cli.terminal import talk_lines
     from sg_compliance.reports.plan import next_lines
     from sg_compliance.reports.plan_figures import Limits
 
-    if output and not force:
-        enforcement.refuse_to_replace(output)
+    if output is not None:
+        plan_file.check_target(output, replace=force)
     place = options.where(
         sources=sources,
         profile=profile,
@@ -81,10 +81,12 @@ def plan(
     )
     kept = options.state(state, table)
     asked = Asked(rules, groups, severity, strategy, level, automatic, despite_hold, history)
-    planned = make(place, kept, read_policy(place, kept, policy, environment), asked, quiet=quiet)
-    if output:
-        enforcement.save_plan(planned.plan, output, replace=force)
-    report(planned, Limits(), str(output or ""), json_=json_)
+    again = options.again(place, kept)
+    with options.hints_completed(again):
+        planned = make(place, kept, read_policy(place, kept, policy, environment), asked, quiet=quiet)
+        if output is not None:
+            plan_file.save_plan(planned.plan, output, replace=force)
+    report(planned, Limits(), str(output or ""), again, json_=json_)
     if not json_:
-        talk_lines(next_lines(planned.plan, str(output or ""), options.again(place, kept)))
+        talk_lines(next_lines(planned.plan, str(output or ""), again))
     raise typer.Exit(status_of_plan(planned))

@@ -48,12 +48,14 @@ def make(place: Where, state: State, judge: Judge, asked: Asked, *, quiet: bool)
     from sg_compliance.enforcement.strategies import Strategy
     from sg_compliance.entrypoints.cli.scan import known_rules
     from sg_compliance.entrypoints.cli.terminal import ScanProgress, talk_lines
+    from sg_compliance.evaluation.noting import Noting
     from sg_compliance.model.finding import Severity
     from sg_compliance.reports.plan import unmet_lines
     from sg_compliance.workflows.plan import Scope, make_plan
     from sg_compliance.workflows.scan import Selection
 
     severity = Severity(asked.severity.value)
+    noting = Noting(judge.evaluator) if asked.groups else None
     rules = known_rules(judge, asked.rules or [])
     selection = Selection(frozenset(place.accounts), rules, severity, frozenset(place.regions))
     level: Level | None = asked.level.value if asked.level else None
@@ -71,7 +73,7 @@ def make(place: Where, state: State, judge: Judge, asked: Asked, *, quiet: bool)
     ):
         planned = make_plan(
             inventory,
-            judge.evaluator,
+            noting or judge.evaluator,
             planning,
             Scope(selection, frozenset(asked.groups or ())),
             progress,
@@ -80,12 +82,13 @@ def make(place: Where, state: State, judge: Judge, asked: Asked, *, quiet: bool)
             workers=bootstrap.workers(place),
             history=remembered,
         )
-    talk_lines(unmet_lines(planned.plan, asked.groups or []))
+    if noting:
+        talk_lines(unmet_lines(planned.plan, asked.groups or [], noting.found))
     return planned
 
 
-def report(planned: Planned, limits: Limits, file: str = "", *, json_: bool) -> None:
-    """Show the plan; `file` is where it was written."""
+def report(planned: Planned, limits: Limits, file: str = "", again: str = "", *, json_: bool) -> None:
+    """Show the plan; `file` is where it was written, `again` are the options for commands that are shown."""
     import json
 
     from sg_compliance.entrypoints.cli.terminal import write, write_text
@@ -94,9 +97,9 @@ def report(planned: Planned, limits: Limits, file: str = "", *, json_: bool) -> 
 
     reading = reading_of(planned)
     if json_:
-        write_text([json.dumps(plan_record(planned.plan, reading, limits, file), indent=2), "\n"])
+        write_text([json.dumps(plan_record(planned.plan, reading, limits, file, again), indent=2), "\n"])
     else:
-        write(plan_lines(planned.plan, reading, limits))
+        write(plan_lines(planned.plan, reading, limits, again))
 
 
 def reading_of(planned: Planned) -> Reading:

@@ -30,9 +30,20 @@ class Level(StrEnum):
 
 Severity = Annotated[SeverityName, typer.Option(help="Only findings of this severity or worse are acted on.")]
 Rules = Annotated[list[str] | None, typer.Option("--rule", metavar="RULE_ID", help="Only this rule. Can be repeated.")]
+
+
+def _named(values: list[str] | None) -> list[str]:
+    """Ids or names. An empty one is an error: it would select nothing, or be taken for all of them."""
+    if values and "" in map(str.strip, values):
+        raise typer.BadParameter("an empty value; leave the option out to ask for all groups")
+    return values or []
+
+
 Groups = Annotated[
     list[str] | None,
-    typer.Option("--group", metavar="GROUP", help="Only this group: its id (sg-…) or name. Can be repeated."),
+    typer.Option(
+        "--group", metavar="GROUP", callback=_named, help="Only this group: its id (sg-…) or name. Can be repeated."
+    ),
 ]
 Strategy = Annotated[
     StrategyName | None, typer.Option("--strategy", help="In place of what rule, account and policy say.")

@@ -92,19 +92,21 @@ def remediate(
     kept = options.state(state, table, kms_key, pause_parameter, topic)
     judge = read_policy(place, kept, policy, environment)
     asked = Asked(rules, groups, severity, strategy, level, automatic, despite_hold, history)
-    planned = make(place, kept, judge, asked, quiet=quiet)
+    with options.hints_completed(options.again(place, kept)):
+        planned = make(place, kept, judge, asked, quiet=quiet)
     how = How(Limits(max_groups, max_percent), not apply, yes, quiet, reason, judge.parsed)
     raise typer.Exit(_go_on(planned, place, kept, how, json_=json_))
 
 
 def _go_on(planned: Planned, place: Where, state: State, how: How, *, json_: bool) -> int:
     from sg_compliance.entrypoints.cli.exit import status_of_plan
+    from sg_compliance.entrypoints.cli.options import again
     from sg_compliance.entrypoints.cli.planning import report
     from sg_compliance.entrypoints.cli.terminal import talk
 
     if not how.dry_run and not planned.interrupted:
         return _applied(planned, place, state, how, json_=json_)
-    report(planned, how.limits, json_=json_)
+    report(planned, how.limits, again=again(place, state), json_=json_)
     said = "DRY RUN: nothing was changed. Give --apply to change the groups." if how.dry_run else "interrupted"
     talk().print(said, style="bold yellow")
     return status_of_plan(planned)
@@ -114,14 +116,15 @@ def _applied(planned: Planned, place: Where, state: State, how: How, *, json_: b
     """Apply the plan; the plan itself is for people, who may be asked about it."""
     from sg_compliance.entrypoints.cli.applying import carry_out, tell
     from sg_compliance.entrypoints.cli.exit import COULD_NOT, status_of_run
+    from sg_compliance.entrypoints.cli.options import again
     from sg_compliance.entrypoints.cli.planning import reading_of
     from sg_compliance.entrypoints.cli.terminal import talk_lines
     from sg_compliance.reports.plan import plan_lines
 
     if not how.quiet:
-        talk_lines(plan_lines(planned.plan, reading_of(planned), how.limits))
+        talk_lines(plan_lines(planned.plan, reading_of(planned), how.limits, again(place, state)))
     ran = carry_out(planned.plan, place, state, how)
     if ran is None:
         return COULD_NOT
     tell(ran, json_=json_)
-    return status_of_run(ran.outcomes, stopped=bool(ran.stopped) or not planned.complete)
+    return status_of_run(ran.outcomes, stopped=bool(ran.stopped or ran.problems) or not planned.complete)

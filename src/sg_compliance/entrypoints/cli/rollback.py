@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sg_compliance.entrypoints.cli.running import Stopping
     from sg_compliance.model.outcome import Outcome
     from sg_compliance.reports.outcomes import Ran
-    from sg_compliance.workflows.rollback import RollingBack, Step
+    from sg_compliance.workflows.rollback import RollingBack, Step, What
 
 EXAMPLES: Final = """Examples:
 
@@ -47,6 +47,9 @@ def rollback(
         str, typer.Option("--hold", metavar="TIME", help="How long, or until when, no plan changes the groups again.")
     ] = "24h",
     reason: options.Reason = "",
+    despite_pause: Annotated[
+        bool, typer.Option("--despite-pause", help="Restore while changes are paused too: a pause stops rollbacks.")
+    ] = False,
     policy: options.RolePolicy = None,
     json_: options.AsJson = False,
     change_role_name: options.ChangeRoleName = options.CHANGE_ROLE_NAME,
@@ -68,12 +71,9 @@ def rollback(
     from sg_compliance import bootstrap
     from sg_compliance.bootstrap import enforcement
     from sg_compliance.entrypoints.cli.running import Stopping
-    from sg_compliance.workflows.rollback import RollingBack, What, backups_for
+    from sg_compliance.workflows.rollback import RollingBack, backups_for
 
-    given = [each for each in (backup, group, run, since) if each]
-    if len(given) != 1:
-        raise typer.BadParameter("give one of BACKUP, --group, --run and --since")
-    what = What(backup or "", group or "", run or "", options.moment(since, bootstrap.now()) if since else None)
+    what = _what(backup, group, run, since)
     holding = options.lasting(hold, bootstrap.now())
     place = options.connection(
         profile=profile,
@@ -85,21 +85,36 @@ def rollback(
     kept = options.state(state, table, kms_key, pause_parameter, topic)
     parsed = bootstrap.load_policy(policy) if policy else None
     started, stopping = enforcement.new_run(enforcement.caller(place), reason), Stopping()
-    with enforcement.stores(kept, place) as stores:
+    again = options.again(place, kept)
+    with options.hints_completed(again), enforcement.stores(kept, place) as stores:
         writer, clock = enforcement.writer(place, parsed), enforcement.SystemClock()
-        rolling = RollingBack(writer, stores, clock, started, holding, stopping)
+        rolling = RollingBack(writer, stores, clock, started, holding, despite_pause, stopping)
         steps = list(rolling.plan(backups_for(stores, what)))
-        ran = go_back(rolling, steps, stopping, How(dry_run, yes, quiet, json_))
-    raise typer.Exit(finish(ran, steps, options.again(place, kept), json_=json_))
+        ran = go_back(rolling, steps, stopping, How(dry_run, yes, quiet, json_, again))
+    raise typer.Exit(finish(ran, steps, again, json_=json_))
+
+
+def _what(backup: str | None, group: str | None, run: str | None, since: str | None) -> What:
+    """The one thing that is to be taken back."""
+    from sg_compliance import bootstrap
+    from sg_compliance.workflows.rollback import What
+
+    given = [each for each in (backup, group, run, since) if each is not None]
+    if len(given) != 1 or not given[0].strip():
+        raise typer.BadParameter("give one of BACKUP, --group, --run and --since")
+    if group and not group.startswith("sg-"):
+        raise typer.BadParameter(f"{group!r} is no id of a group: names are not unique, give the id (sg-…)")
+    return What(backup or "", group or "", run or "", options.moment(since, bootstrap.now()) if since else None)
 
 
 class How(NamedTuple):
-    """How groups are put back."""
+    """How groups are put back. `again`: options for commands that are shown."""
 
     dry_run: bool
     yes: bool
     quiet: bool
     json: bool
+    again: str = ""
 
 
 def go_back(rolling: RollingBack, steps: list[Step], stopping: Stopping, how: How) -> Ran | None:
@@ -111,12 +126,34 @@ def go_back(rolling: RollingBack, steps: list[Step], stopping: Stopping, how: Ho
 
     show(steps, how)
     to_do = [step for step in steps if step.outcome.status is Status.WOULD_CHANGE]
+    pause = _pause(rolling, how) if to_do else ""
+    if pause and not how.dry_run:
+        left = [(step.outcome.place, step.outcome.name) for step in steps]
+        return Ran(rolling.run.id, rolling.run.by, (), left=left, stopped=pause, problems=[pause])
     if how.dry_run or not to_do:
         outcomes = [step.outcome for step in steps]
-        return Ran(rolling.run.id, rolling.run.by, outcomes, dry_run=how.dry_run)
+        problems = [pause] if pause else []
+        return Ran(rolling.run.id, rolling.run.by, outcomes, dry_run=how.dry_run, problems=problems)
     if not agreed(f"Restore {count(len(to_do), 'group')}?", yes=how.yes):
         return None
     return _restore(rolling, steps, stopping, how)
+
+
+def _pause(rolling: RollingBack, how: How) -> str:
+    """Whether changes are paused, and nobody asked to restore all the same. It is said, too."""
+    from sg_compliance.enforcement.guards import paused
+    from sg_compliance.entrypoints.cli.terminal import show_error, talk
+    from sg_compliance.errors import SgComplianceError
+    from sg_compliance.reports.again import completed
+    from sg_compliance.reports.untrusted import visible
+
+    pause = "" if rolling.despite_pause else paused(rolling.stores.switch.read(), rolling.clock.now())
+    if pause and how.dry_run:
+        talk().print(f"warning: a real run would be stopped: {visible(pause)}", style="yellow")
+    elif pause:
+        hint = completed("let changes go on: sg-compliance resume; or restore all the same: --despite-pause", how.again)
+        show_error(SgComplianceError(f"nothing was changed: {pause}", hint=hint))
+    return pause
 
 
 def show(steps: Sequence[Step], how: How) -> None:
@@ -124,7 +161,7 @@ def show(steps: Sequence[Step], how: How) -> None:
     from sg_compliance.entrypoints.cli.terminal import talk_lines, write
     from sg_compliance.reports.outcomes import Restoring, restoring_lines
 
-    lines = [line for step in steps for line in restoring_lines(Restoring(*step))]
+    lines = [line for step in steps for line in restoring_lines(Restoring(*step), how.again)]
     if how.dry_run and not how.json:
         write(lines)
     elif not how.dry_run and not how.quiet:
@@ -132,7 +169,7 @@ def show(steps: Sequence[Step], how: How) -> None:
 
 
 def _restore(rolling: RollingBack, steps: list[Step], stopping: Stopping, how: How) -> Ran:
-    from sg_compliance.entrypoints.cli.running import STOPPED, RunProgress
+    from sg_compliance.entrypoints.cli.running import STOPPED, RunProgress, pause_among
     from sg_compliance.reports.outcomes import Ran
 
     outcomes: list[Outcome] = []
@@ -142,6 +179,7 @@ def _restore(rolling: RollingBack, steps: list[Step], stopping: Stopping, how: H
     left = [(each.outcome.place, each.outcome.name) for each in steps if each.outcome.place not in seen]
     if not left and stopped == STOPPED:
         stopped = ""
+    stopped = stopped or pause_among(outcomes)
     return Ran(rolling.run.id, rolling.run.by, outcomes, left=left, stopped=stopped)
 
 
@@ -155,9 +193,10 @@ def finish(ran: Ran | None, steps: Sequence[Step], again: str, *, json_: bool) -
 
     if ran is None:
         return COULD_NOT
+    ran = ran._replace(again=again)
     if json_:
-        shown = {"outcomes": [restoring_record(Restoring(*step)) for step in steps]} if ran.dry_run else {}
+        shown = {"outcomes": [restoring_record(Restoring(*step), again) for step in steps]} if ran.dry_run else {}
         write_text([json.dumps({**ran_record(ran), **shown}, indent=2), "\n"])
-    else:
-        write(totals_lines(ran) if ran.dry_run else ran_lines(ran._replace(again=again)))
-    return status_of_rollback(ran.outcomes, stopped=bool(ran.stopped))
+    elif ran.outcomes or not ran.problems:
+        write(totals_lines(ran) if ran.dry_run else ran_lines(ran))
+    return status_of_rollback(ran.outcomes, stopped=bool(ran.stopped or ran.problems))

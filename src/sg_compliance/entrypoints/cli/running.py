@@ -1,6 +1,7 @@
 """A run that changes groups, as a person watches it: the question before it, the progress, Ctrl-C.
 
-The first Ctrl-C, or SIGTERM, lets the group in hand be finished; the second ends the run where it stands.
+The first Ctrl-C, SIGTERM, or a terminal that is closed, lets the group in hand be finished; the second ends the run
+where it stands.
 """
 
 from __future__ import annotations
@@ -9,27 +10,29 @@ import os
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from sg_compliance.entrypoints.cli.terminal import talk
+from sg_compliance.entrypoints.cli.terminal import show_error, talk
 from sg_compliance.errors import InputError, SgComplianceError
+from sg_compliance.model.outcome import Status
 from sg_compliance.reports.outcomes import outcome_heading
 from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import FrameType, TracebackType
 
     from sg_compliance.model.outcome import Outcome
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR: Final = 2
 STOPPED: Final = "by Ctrl-C; the group in hand was finished"
 KILLED: Final = "by a second Ctrl-C, in the middle of a group; the next run finishes it first"
+_BEGUN: Final = "; a group that was begun is in the journal, and the next run finishes it first"
 
 
 def agreed(question: str, *, yes: bool) -> bool:
@@ -55,6 +58,12 @@ def _answer(question: str) -> str:
         return ""
 
 
+def pause_among(outcomes: Sequence[Outcome]) -> str:
+    """The pause that came in the middle of the run, as a group that it stopped tells it."""
+    stopped = (each.reason for each in outcomes if each.status is Status.REFUSED and each.reason.startswith("paused"))
+    return next(stopped, "")
+
+
 class Stopping:
     """Hears Ctrl-C while groups are changed."""
 
@@ -65,6 +74,8 @@ class Stopping:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # nohup: a terminal that is closed is to make no difference
                 self._undo.callback(signal.signal, number, signal.signal(number, self._heard))
         return self
 
@@ -77,27 +88,33 @@ class Stopping:
         """Whether the run is to stop before the next group."""
         return self.asked
 
-    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGHUP:
+            return  # of a terminal that is closed both the shell and the system tell
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        os.write(_STDERR, b"\nstopping after the group in hand; Ctrl-C again stops at once\n")  # safe in a handler
+        with suppress(OSError):  # nobody may be there to read it
+            os.write(_STDERR, b"\nstopping after the group in hand; Ctrl-C again stops at once\n")  # safe in a handler
 
 
 class RunProgress:
     """Progress of a run: a bar for people, one plain line a group when piped, nothing when quiet."""
 
-    def __init__(self, total: int, *, quiet: bool) -> None:
+    def __init__(self, total: int, *, quiet: bool, dry_run: bool = False) -> None:
         self._console = talk()
         self._quiet = quiet
+        self._begun = "" if dry_run else _BEGUN
         self._total = total
         self._done = 0
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, console=self._console, transient=True)
-        self._task = self._bar.add_task("changing", total=total)
+        self._task = self._bar.add_task("reading" if dry_run else "changing", total=total)
 
     def watched(self, outcomes: Iterator[Outcome], into: list[Outcome], stopping: Stopping) -> str:
-        """Take the outcomes in, one by one, telling of each. Why it ended early, if it did."""
+        """Take the outcomes in, one by one, telling of each. Why it ended early, if it did. Raises StoppedError."""
+        from sg_compliance.workflows.apply import StoppedError
+
         shown = not self._quiet and self._console.is_terminal
         if shown:
             self._bar.start()
@@ -108,10 +125,11 @@ class RunProgress:
                     self._told(outcome)
         except KeyboardInterrupt:
             return KILLED
+        except StoppedError:
+            raise
         except SgComplianceError as error:
-            if not into:
-                raise
-            return f"by an error: {error}"
+            show_error(error)
+            return f"by an error: {error}{self._begun}"
         finally:
             if shown:
                 self._bar.stop()

@@ -18,7 +18,8 @@ sg-compliance scan --from organisation.jsonl --policy strict"""
 
 def snapshot(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; standard output if not given.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to; standard output if not given, or -."),
     ] = None,
     rule_ids: Annotated[bool, typer.Option("--rule-ids", help="Ask for rule ids (sgr-…) too: more calls.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,

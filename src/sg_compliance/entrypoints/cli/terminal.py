@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from sg_compliance.entrypoints.cli.exit import CLOSED_PIPE, discard_output, survive_closed_pipe
+from sg_compliance.entrypoints.cli.streams import dropping
 from sg_compliance.errors import SgComplianceError
 from sg_compliance.reports.untrusted import visible
 
@@ -38,8 +39,8 @@ def out() -> Console:
 
 
 def talk() -> Console:
-    """Where everything else goes."""
-    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    """Where everything else goes: nobody has to hear it for the work to go on."""
+    return Console(file=dropping(sys.stderr), stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def write(lines: Iterable[Text]) -> None:

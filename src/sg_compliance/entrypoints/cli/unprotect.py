@@ -11,6 +11,7 @@ from sg_compliance.entrypoints.cli import options, upkeep
 
 if TYPE_CHECKING:
     from sg_compliance.bootstrap.enforcement import State
+    from sg_compliance.enforcement.grants import Asked
 
 EXAMPLES: Final = """Examples:
 
@@ -27,6 +28,7 @@ def unprotect(
     approved_by: Annotated[str, typer.Option(metavar="NAME", help="Who agreed to it.")] = "",
     lasting: Annotated[str, typer.Option("--for", metavar="TIME", help="For how long: 24h, 7d; 30d at most.")] = "24h",
     remove: Annotated[bool, typer.Option("--remove", help="Protect the group again before that.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="In place of leave that is running.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the groups that are unprotected now.")] = False,
     json_: options.AsJson = False,
     state: options.StatePlace = None,
@@ -37,6 +39,8 @@ def unprotect(
     endpoint_url: options.EndpointUrl = None,
 ) -> None:
     """Let changes be made to a group that is protected: by its tag, or because a service looks after it."""
+    from sg_compliance.enforcement.grants import Asked
+
     place = options.state(state, table, kms_key=kms_key, topic=topic)
     where = Where(profile=profile, endpoint_url=endpoint_url)
     if list_ == bool(group) or (list_ and remove):
@@ -48,7 +52,8 @@ def unprotect(
     elif remove:
         _remove(place, where, group)
     else:
-        _grant(place, where, group, reason, approved_by, lasting)
+        asked = Asked((), group_id=group, reason=reason, approved_by=approved_by, expires=lasting)
+        _grant(place, where, asked, replace=replace)
 
 
 def _list(place: State, where: Where, *, as_json: bool) -> None:
@@ -69,17 +74,16 @@ def _list(place: State, where: Where, *, as_json: bool) -> None:
         write(grant_lines(found, now, "no group is unprotected"))
 
 
-def _grant(place: State, where: Where, group: str, reason: str, approved_by: str, lasting: str) -> None:
+def _grant(place: State, where: Where, asked: Asked, *, replace: bool) -> None:
     from sg_compliance import bootstrap
     from sg_compliance.bootstrap.upkeep import granting
-    from sg_compliance.enforcement.grants import Asked, unprotection
+    from sg_compliance.enforcement.grants import unprotection
     from sg_compliance.entrypoints.cli.terminal import write
     from sg_compliance.reports.concessions import done_lines
 
-    asked = Asked((), group_id=group, reason=reason, approved_by=approved_by, expires=lasting)
     unprotection(asked, bootstrap.now(), "")
     with granting(place, where) as work:
-        done = work.grant(unprotection(asked, work.clock.now(), work.run.by), replace=True)
+        done = work.grant(unprotection(asked, work.clock.now(), work.run.by), replace=replace)
     write(done_lines("granted", *done))
 
 

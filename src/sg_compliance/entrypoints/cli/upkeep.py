@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from sg_compliance.bootstrap.enforcement import State
+    from sg_compliance.errors import InputError
 
 
 def commands(about: str) -> typer.Typer:
@@ -22,11 +23,26 @@ def commands(about: str) -> typer.Typer:
 
 def there(state: State) -> State:
     """The state, which must be there: what is asked for by its id is looked for nowhere else. Raises InputError."""
+    from sg_compliance.bootstrap.upkeep import anything_kept
+
+    if not anything_kept(state):
+        raise nothing_kept(state)
+    return state
+
+
+def nothing_kept(state: State, what: str = "nothing") -> InputError:
+    """That it is not there, or nothing is in it: what was to be checked is probably somewhere else."""
     from sg_compliance.errors import InputError
 
-    if not state.exists():
-        raise InputError(f"nothing is kept in {state.place()} yet", hint="say where it is kept: --state PLACE")
-    return state
+    said = f"{what} is kept in {state.place()}: is that the right place?"
+    return InputError(said, hint="say where it is kept: --state PLACE")
+
+
+def named(text: str | None, option: str) -> str:
+    """What a list is narrowed to; all where it is left out. An empty value would be taken for "all of them"."""
+    if text is not None and not text.strip():
+        raise typer.BadParameter("an empty value; leave it out to ask for all of them", param_hint=option)
+    return text or ""
 
 
 def write_json(value: Any) -> None:  # noqa: ANN401 - JSON

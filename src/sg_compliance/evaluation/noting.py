@@ -1,0 +1,26 @@
+"""An evaluator that remembers what it found, for a command that was asked about groups by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sg_compliance.evaluation.evaluate import Evaluator
+
+if TYPE_CHECKING:
+    from sg_compliance.model.finding import Finding
+    from sg_compliance.model.security_group import PrefixLists, SecurityGroup
+
+
+class Noting(Evaluator):
+    """`found`: the findings of the groups that were judged, by id and by name; groups may share a name."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        super().__init__(evaluator.policy, evaluator.now)
+        self.found: dict[str, list[Finding]] = {}
+
+    def evaluate(self, group: SecurityGroup, prefix_lists: PrefixLists) -> list[Finding]:
+        """As it is; and note it."""
+        findings = super().evaluate(group, prefix_lists)
+        for key in {group.group_id, group.name}:
+            self.found.setdefault(key, []).extend(findings)
+        return findings
