@@ -71,7 +71,8 @@ def act(  # noqa: PLR0913, PLR0917 - all that a run depends on
     hands: Any = Counted(writer(where), points, at)
     run = Run(f"run-{os.getpid()}", "tester")
     if kind == "apply":
-        list(Applying(hands, counted, clock, run, Budget(10_000, 100.0)).apply(plan))
+        fresh = replace(plan, created=clock.now())  # made after the last rollback
+        list(Applying(hands, counted, clock, run, Budget(10_000, 100.0)).apply(fresh))
     else:
         rolling = RollingBack(hands, counted, clock, run)
         list(rolling.roll_back(list(rolling.plan(backups_for(stores, What(group_id=plan.groups[0].place.group_id))))))
