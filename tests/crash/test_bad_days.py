@@ -698,3 +698,27 @@ def test_a_rollback_is_possible_while_changes_are_paused_if_it_is_asked_for(tmp_
     steps = list(rolling.plan(backups_for(world.stores, What(group_id=place.group_id))))
     assert statuses(list(rolling.roll_back(steps))) == [Status.CHANGED]
     assert world.shown() == before
+
+
+def test_what_is_added_to_a_half_changed_group_comes_back_with_the_original(tmp_path: Path) -> None:
+    world, place = one(tmp_path)
+    plan = world.plan(POLICY, place, strategy=Strategy.LOCKDOWN)
+    world.twin.faults.fail("InternalError", operation="RevokeSecurityGroupEgress")
+    world.apply(plan)
+    world.twin.faults.clear()
+    somebody_adds(world, place, tcp(8443, "10.0.0.0/8"))
+    assert statuses(list(world.applying().finish())) == [Status.CHANGED]
+    assert [rule.from_port for rule in world.read(place).rules] == [65535]
+    world.roll_back(What(group_id=place.group_id))
+    assert {rule.from_port for rule in world.read(place).rules} == {22, 8443, -1}
+
+
+def test_a_rollback_that_failed_half_way_is_finished_by_asking_again(tmp_path: Path) -> None:
+    world, place = one(tmp_path)
+    original = world.shown()
+    lock_down(world, place)
+    world.twin.faults.fail("InternalError", operation="AuthorizeSecurityGroupEgress")
+    assert statuses(world.roll_back(What(group_id=place.group_id))) == [Status.INCOMPLETE]
+    world.twin.faults.clear()
+    assert statuses(world.roll_back(What(group_id=place.group_id))) == [Status.CHANGED]
+    assert world.shown() == original
