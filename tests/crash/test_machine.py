@@ -227,5 +227,5 @@ class Enforcing(RuleBasedStateMachine):
 
 TestEnforcing = Enforcing.TestCase
 TestEnforcing.settings = settings(
-    max_examples=60, stateful_step_count=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=150, stateful_step_count=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
