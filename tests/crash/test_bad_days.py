@@ -722,3 +722,14 @@ def test_a_rollback_that_failed_half_way_is_finished_by_asking_again(tmp_path: P
     world.twin.faults.clear()
     assert statuses(world.roll_back(What(group_id=place.group_id))) == [Status.CHANGED]
     assert world.shown() == original
+
+
+def test_a_dry_run_refuses_what_the_real_one_refuses(tmp_path: Path) -> None:
+    world, place = one(tmp_path)
+    plan = world.plan(POLICY, place)
+    world.apply(plan)
+    world.roll_back(What(group_id=place.group_id))
+    (looked,) = world.applying().preview(plan)
+    (outcome,) = world.apply(plan)
+    assert (looked.status, looked.reason) == (outcome.status, outcome.reason)
+    assert looked.status is Status.REFUSED

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sg_compliance.enforcement.calls import calls
-from sg_compliance.enforcement.guards import MOST_GROUPS, MOST_PERCENT, budget, fingerprint, paused
+from sg_compliance.enforcement.guards import MOST_GROUPS, MOST_PERCENT, budget, paused
 from sg_compliance.enforcement.notices import stopped
 from sg_compliance.enforcement.refusals import GONE
 from sg_compliance.errors import AwsError, SgComplianceError
 from sg_compliance.model.journal import EntryKind
 from sg_compliance.model.outcome import Outcome, Status
-from sg_compliance.workflows.transaction import Run, Since, Stores, Transactions, is_done
+from sg_compliance.workflows.transaction import Run, Since, Stores, Transactions, is_done, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,20 +115,22 @@ class Applying:
 
     def preview(self, plan: Plan) -> Iterator[Outcome]:
         """What `apply` would do now, read from AWS and changing nothing, not even locks."""
+        since = self._since(plan)
         for planned in plan.groups:
             if self.stopping():
                 return
-            yield self._preview(planned, plan.tag_prefix)
+            yield self._preview(planned, plan.tag_prefix, since)
 
-    def _preview(self, planned: PlannedGroup, prefix: str) -> Outcome:
+    def _preview(self, planned: PlannedGroup, prefix: str, since: Since) -> Outcome:
         place, name = planned.place, planned.group.name
         try:
-            group = self.writer.read(place)
+            group = self.writer.read(place, interfaces=planned.changes_rules)
         except AwsError as error:
             status = Status.GONE if error.code in GONE else Status.FAILED
             return Outcome(place, name, status, str(error), error.hint)
         if is_done(group, planned):
             return Outcome(place, name, Status.UNCHANGED, "the group is as planned already")
-        if fingerprint(group, prefix) != planned.fingerprint:
-            return Outcome(place, name, Status.REFUSED, "changed since the plan was made", "plan again")
+        reason, hint = refusal(group, planned, prefix, since, self.stores.concessions, self.clock.now())
+        if reason:
+            return Outcome(place, name, Status.REFUSED, reason, hint)
         return Outcome(place, name, Status.WOULD_CHANGE, calls=calls(group, planned.wanted))

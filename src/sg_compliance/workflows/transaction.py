@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sg_compliance.model.concession import Concession
     from sg_compliance.model.security_group import Place, SecurityGroup
 
-__all__ = ["FORGOTTEN", "LEASE", "Run", "Since", "Stores", "Transactions", "is_done"]
+__all__ = ["FORGOTTEN", "LEASE", "Run", "Since", "Stores", "Transactions", "is_done", "refusal"]
 
 LEASE: Final = timedelta(minutes=5)
 """How long a group stays locked after its run has died. Renewed while the run lives; no call may take half of it."""
@@ -195,21 +195,9 @@ class Transactions:
 
     def _refused(self, group: SecurityGroup, planned: PlannedGroup, prefix: str) -> Outcome | None:
         """Why the group is not touched: it is not what it was when the plan was made."""
-        reason, hint = "", "look at it and plan again: sg-compliance plan"
-        if fingerprint(group, prefix) != planned.fingerprint:
-            reason = "changed since the plan was made"
-        elif self._since.against(planned, self._clock.now()):
-            reason = self._since.against(planned, self._clock.now())
-        elif self._protected(group):
-            reason, hint = self._protected(group), f"to let it be changed: sg-compliance unprotect {group.group_id}"
+        granted, now = self._stores.concessions, self._clock.now()
+        reason, hint = refusal(group, planned, prefix, self._since, granted, now)
         return Outcome(group.place, group.name, Status.REFUSED, reason, hint) if reason else None
-
-    def _protected(self, group: SecurityGroup) -> str:
-        """Why the group is to be left alone, unless people gave leave."""
-        reasons = protections(group)
-        if not reasons or unprotected(self._stores.concessions.all(), group.place, self._clock.now()):
-            return ""
-        return f"protected: {'; '.join(reasons)}"
 
     def _roll_back(self, held: Held, backup: Backup, hold: timedelta, before: list[Entry]) -> Outcome:
         """Restore, unless something else is open: that is ended, put into `before`, and its lock given back."""
@@ -273,7 +261,8 @@ class Transactions:
 
     def _forgotten(self, group: SecurityGroup, entry: Entry, *, asked: bool) -> Outcome | None:
         """Leave alone what people may want otherwise by now."""
-        reason = self._protected(group) if entry.kind is EntryKind.REMEDIATION else ""
+        changes_rules = entry.kind is EntryKind.REMEDIATION
+        reason = protected(group, self._stores.concessions, self._clock.now()) if changes_rules else ""
         if not asked and self._clock.now() - entry.started > FORGOTTEN:
             reason = f"left half done by {entry.run_id} since {entry.started.isoformat(timespec='minutes')}"
         if not reason:
@@ -349,6 +338,32 @@ class Transactions:
             started=now,
             wanted=wanted_record(wanted, group.rules) if kind is not EntryKind.ROLLBACK else {},
         )
+
+
+def refusal(  # noqa: PLR0913, PLR0917 - all that speaks against a change
+    group: SecurityGroup,
+    planned: PlannedGroup,
+    prefix: str,
+    since: Since,
+    granted: Concessions,
+    now: datetime,
+) -> tuple[str, str]:
+    """Why the group is not changed as planned, and what to do about it; empty where nothing speaks against it."""
+    again = "look at it and plan again: sg-compliance plan"
+    if fingerprint(group, prefix) != planned.fingerprint:
+        return "changed since the plan was made", again
+    against = since.against(planned, now)
+    if against:
+        return against, again
+    return protected(group, granted, now), f"to let it be changed: sg-compliance unprotect {group.group_id}"
+
+
+def protected(group: SecurityGroup, granted: Concessions, now: datetime) -> str:
+    """Why the group is to be left alone, unless people gave leave."""
+    reasons = protections(group)
+    if not reasons or unprotected(granted.all(), group.place, now):
+        return ""
+    return f"protected: {'; '.join(reasons)}"
 
 
 def is_done(group: SecurityGroup, planned: PlannedGroup) -> bool:

@@ -43,7 +43,7 @@ def carry_out(plan: Plan, place: Where, state: State, how: How) -> Ran | None:
         policy_version=plan.policy_version,
         policy_hash=plan.policy_hash,
     )
-    with hints_completed(again(place, state)), enforcement.stores(state, place) as stores:
+    with hints_completed(again(place, state)), enforcement.stores(state, place, reading=how.dry_run) as stores:
         stopping = Stopping()
         writer, clock = enforcement.writer(place, how.policy), enforcement.SystemClock()
         budget = Budget(how.limits.max_groups, how.limits.max_percent)

@@ -86,7 +86,7 @@ def rollback(
     parsed = bootstrap.load_policy(policy) if policy else None
     started, stopping = enforcement.new_run(enforcement.caller(place), reason), Stopping()
     again = options.again(place, kept)
-    with options.hints_completed(again), enforcement.stores(kept, place) as stores:
+    with options.hints_completed(again), enforcement.stores(kept, place, reading=dry_run) as stores:
         writer, clock = enforcement.writer(place, parsed), enforcement.SystemClock()
         rolling = RollingBack(writer, stores, clock, started, holding, despite_pause, stopping)
         steps = list(rolling.plan(backups_for(stores, what)))
