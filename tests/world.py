@@ -105,14 +105,25 @@ class TwinSessions:
         return f"arn:aws:iam::{account_id}:role/{role_name or 'sg-compliance-remediate'}"
 
 
+_OPEN: list[SqliteJournal | SqliteConcessions] = []
+
+
+def close_stores() -> None:
+    """Close what tests have opened: the garbage collector would complain of each."""
+    while _OPEN:
+        _OPEN.pop().close()
+
+
 def folder_stores(folder: Path) -> Stores:
-    """Stores in a folder."""
+    """Stores in a folder, open until `close_stores`."""
     folder.mkdir(exist_ok=True)
+    journal, concessions = SqliteJournal(folder / "journal.sqlite"), SqliteConcessions(folder / "journal.sqlite")
+    _OPEN.extend((journal, concessions))
     return Stores(
         backups=DirectoryBackups(folder),
-        journal=SqliteJournal(folder / "journal.sqlite"),
+        journal=journal,
         audit=FileAuditLog(folder / "audit.jsonl"),
-        concessions=SqliteConcessions(folder / "journal.sqlite"),
+        concessions=concessions,
         switch=FileSwitch(folder / "paused.json"),
         notifier=FileNotifier(folder / "notices.jsonl"),
     )

@@ -41,7 +41,7 @@ from tests.builders import (
     udp,
 )
 from tests.crash.boundary import FAULTS, Boundary, Fault, KilledError, watch
-from tests.world import World, make_world
+from tests.world import World, close_stores, make_world
 
 GROUP = "sg-0a1b2c3d"
 NEIGHBOUR = "sg-00000001"
@@ -104,6 +104,7 @@ class Enforcing(RuleBasedStateMachine):
         self.meanwhile: set[str] = set()
 
     def teardown(self) -> None:
+        close_stores()
         if hasattr(self, "folder"):
             shutil.rmtree(self.folder)
 
