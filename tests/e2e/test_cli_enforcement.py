@@ -21,7 +21,7 @@ from tests.e2e.test_cli import Command, Ended, sg, write
 from tests.world import TwinSessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sg_compliance.enforcement.plan import PlannedGroup
@@ -403,18 +403,23 @@ def test_why_and_who_are_kept_with_the_backup(aws: Aws, sg: Command, tmp_path: P
 
 
 @pytest.fixture
-def live(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+def live(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """AWS that is read from the file, as if it was asked."""
     from sg_compliance import bootstrap  # noqa: PLC0415
     from sg_compliance.aws import translate  # noqa: PLC0415
     from sg_compliance.local.files import FileInventory  # noqa: PLC0415
 
+    opened: list[FileInventory] = []
+
     def read(*_: object, names_needed: bool) -> FileInventory:
         aws.write_down()
-        return FileInventory(("groups.json",), translate, names_needed=names_needed)
+        opened.append(FileInventory(("groups.json",), translate, names_needed=names_needed))
+        return opened[-1]
 
     monkeypatch.setattr(bootstrap, "_live", read)
-    return aws
+    yield aws
+    for each in opened:
+        each.close()
 
 
 REMEDIATE: Final = ("remediate", "--policy", "policy.json", "-q", *NO_BUDGET)
