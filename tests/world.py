@@ -22,9 +22,10 @@ from sg_compliance.local.switch import FileSwitch
 from sg_compliance.model.finding import FindingState
 from sg_compliance.model.security_group import Place
 from sg_compliance.testing.twin import Twin, attach
+from sg_compliance.workflows.accounting import Run
 from sg_compliance.workflows.apply import Applying, Budget
 from sg_compliance.workflows.rollback import RollingBack, What, backups_for
-from sg_compliance.workflows.transaction import Run, Stores
+from sg_compliance.workflows.transaction import Stores
 from tests.builders import ACCOUNT, REGION, Json, lists
 
 if TYPE_CHECKING:

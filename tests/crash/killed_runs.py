@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from sg_compliance.bootstrap import Where
 from sg_compliance.bootstrap.enforcement import writer
 from sg_compliance.enforcement.plan import decode_plan
+from sg_compliance.workflows.accounting import Run
 from sg_compliance.workflows.apply import Applying, Budget
 from sg_compliance.workflows.rollback import RollingBack, What, backups_for
-from sg_compliance.workflows.transaction import LEASE, Run
+from sg_compliance.workflows.transaction import LEASE
 from tests.world import folder_stores
 
 if TYPE_CHECKING:

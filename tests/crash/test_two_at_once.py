@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sg_compliance.enforcement.strategies import Strategy
 from sg_compliance.model.outcome import Status
 from sg_compliance.workflows.rollback import What
-from tests.crash.test_bad_days import POLICY, one, shell_group
+from tests.crash.days import POLICY, one, shell_group
 from tests.world import folder_stores, make_world
 
 if TYPE_CHECKING:

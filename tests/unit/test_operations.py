@@ -12,9 +12,9 @@ from sg_compliance.enforcement.guards import Pause
 from sg_compliance.errors import InputError, StoreError
 from sg_compliance.model.concession import Concession, ConcessionKind
 from sg_compliance.model.finding import Severity
+from sg_compliance.workflows.accounting import Run
 from sg_compliance.workflows.concessions import Granting
 from sg_compliance.workflows.switching import Board, Switching
-from sg_compliance.workflows.transaction import Run
 from tests.builders import NOW
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sg_compliance.aws import translate
 from sg_compliance.aws.concurrency import in_order
 from sg_compliance.aws.ec2_region import Region, all_pages, items, with_names
-from sg_compliance.aws.failures import DENIED, explained
+from sg_compliance.aws.failures import explained
 from sg_compliance.aws.organizations import Account, OrganisationScope, organisation_accounts
+from sg_compliance.enforcement.refusals import DENIED
 from sg_compliance.errors import AwsError
 from sg_compliance.interfaces import Page, Shard
 from sg_compliance.model.scan import Skipped

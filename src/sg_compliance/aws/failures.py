@@ -17,6 +17,7 @@ from botocore import exceptions as sdk
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from sg_compliance.enforcement.refusals import DENIED
 from sg_compliance.errors import AwsError
 
 if TYPE_CHECKING:
@@ -26,16 +27,6 @@ _UNREADABLE: Final = (ResponseParserError, KeyError, ValueError)
 SDK_FAILURES: Final = (BotoCoreError, ClientError, TimeoutError, *_UNREADABLE)
 """All that a call can end in. botocore lets KeyError and ValueError through where an answer is not AWS's."""
 
-DENIED: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "AuthorizationErrorException",
-        "KMSAccessDeniedException",
-        "UnauthorizedOperation",
-    }
-)
 EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _THROTTLED: Final = frozenset(
     {

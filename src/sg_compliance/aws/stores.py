@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sg_compliance.aws.failures import DENIED, explained
+from sg_compliance.aws.failures import explained
+from sg_compliance.enforcement.refusals import DENIED
 from sg_compliance.errors import AwsError, StoreError
 
 if TYPE_CHECKING:

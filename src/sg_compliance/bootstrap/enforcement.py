@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 from sg_compliance.bootstrap import Where, role_names_of, sessions_of
 from sg_compliance.bootstrap.board import board, bucket_of
 from sg_compliance.errors import InputError
+from sg_compliance.workflows.accounting import Run
 from sg_compliance.workflows.plan import Past
-from sg_compliance.workflows.transaction import Run, Stores
+from sg_compliance.workflows.transaction import Stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

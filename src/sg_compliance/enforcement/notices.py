@@ -31,7 +31,8 @@ def notice_of(entry: Entry, outcome: Outcome) -> Notice:
         *[f"Note: {note}" for note in outcome.notes],
     ]
     if entry.kind is not EntryKind.ROLLBACK:
-        lines += [CONNECTIONS, f"To undo it: {undo(outcome.backup_id)}"]
+        lines += [CONNECTIONS] if entry.kind is EntryKind.REMEDIATION else []
+        lines.append(f"To undo it: {undo(outcome.backup_id)}")
     elif entry.hold_until:
         lines.append(f"Left alone by real-time response until {entry.hold_until.isoformat(timespec='minutes')}")
     return Notice(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "sg-compliance/plan"
 VERSION: Final = 1
+TAG_ONLY: Final = "tag"
+CLEAR: Final = "clear tags"
+"""What is done in place of a strategy where no violating traffic is taken away."""
+
 TO_COME: Final = "to come"
 """The id of a backup that is not written yet, where a plan shows it."""
 
@@ -50,6 +54,11 @@ class PlannedGroup:
     def place(self) -> Place:
         """Where the group is."""
         return self.group.place
+
+    @property
+    def is_remediation(self) -> bool:
+        """Whether violating traffic is taken away: not where a warning is only set or cleared."""
+        return self.strategy not in {TAG_ONLY, CLEAR}
 
     @property
     def changes_rules(self) -> bool:

@@ -10,7 +10,7 @@ from sg_compliance.enforcement.calls import settled
 from sg_compliance.enforcement.decide import Action, decide, strategy_of
 from sg_compliance.enforcement.guards import fingerprint, flapping, held, protections, unprotected
 from sg_compliance.enforcement.marker import marker
-from sg_compliance.enforcement.plan import TO_COME, NotPlanned, PlannedGroup
+from sg_compliance.enforcement.plan import CLEAR, TAG_ONLY, TO_COME, NotPlanned, PlannedGroup
 from sg_compliance.enforcement.strategies import remedy
 from sg_compliance.enforcement.tags import marks, warning_marks, worst_of
 from sg_compliance.model.change import Wanted
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from sg_compliance.policy.resolve import Policy
 
 _UNREAD: Final = "its network interfaces were not read: whether a service manages it is looked at when it is changed"
-TAG_ONLY: Final = "tag"
-CLEAR: Final = "clear tags"
 _WARNING: Final = (
     "COMPLIANCE WARNING - Security Group fails compliance check. Contact Security Team. Violation: {violation_reason}"
 )

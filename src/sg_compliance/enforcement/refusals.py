@@ -44,7 +44,16 @@ NOT_TAGGED: Final = frozenset(
 )
 """AWS will not have the tags, and not for a reason that passes by itself."""
 
-DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+DENIED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "KMSAccessDeniedException",
+        "UnauthorizedOperation",
+    }
+)
 """The caller may not; somebody can change that."""
 
 IN_FLUX: Final = "InFlux"

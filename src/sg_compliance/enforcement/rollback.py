@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sg_compliance.enforcement.calls import is_reserved
 from sg_compliance.model.change import Wanted
 from sg_compliance.model.journal import EntryKind, EntryState
 
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
     from sg_compliance.model.journal import Entry
     from sg_compliance.model.security_group import Place, SecurityGroup
 
-_RESERVED = "aws:"
-
 
 def restoring(backup: SecurityGroup, now: SecurityGroup) -> Wanted:
     """What makes the group what it was: rules, descriptions, rule tags and group tags. AWS keeps `aws:` tags itself."""
-    tags = tuple((key, value) for key, value in backup.tags if not key.startswith(_RESERVED))
+    tags = tuple((key, value) for key, value in backup.tags if not is_reserved(key))
     kept = {key for key, _ in tags}
-    added = frozenset(key for key, _ in now.tags if key not in kept and not key.startswith(_RESERVED))
+    added = frozenset(key for key, _ in now.tags if key not in kept and not is_reserved(key))
     return Wanted(rules=backup.rules, gone=None, tags=tags, untagged=added, exact=True)
 
 
@@ -58,7 +57,7 @@ def stands(entries: Iterable[Entry]) -> list[Standing]:
         if entry.state is not EntryState.DONE:
             again = [*then, *(each for each in again if each.entry.id not in known)]
         now[entry.place] = tuple(sorted(again, key=lambda each: in_order(each.entry)))
-    return sorted((each for found in now.values() for each in found), key=lambda each: each.entry.started)
+    return sorted((each for found in now.values() for each in found), key=lambda each: in_order(each.entry))
 
 
 def in_order(entry: Entry) -> tuple[Place, int, datetime]:

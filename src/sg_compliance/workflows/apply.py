@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 from sg_compliance.enforcement.calls import calls
 from sg_compliance.enforcement.guards import MOST_GROUPS, MOST_PERCENT, budget, paused
 from sg_compliance.enforcement.notices import stopped
+from sg_compliance.enforcement.objections import Since, is_done, refusal
 from sg_compliance.enforcement.refusals import GONE
 from sg_compliance.errors import AwsError, SgComplianceError
 from sg_compliance.model.journal import EntryKind
 from sg_compliance.model.outcome import Outcome, Status
-from sg_compliance.workflows.transaction import Run, Since, Stores, Transactions, is_done, refusal
+from sg_compliance.workflows.transaction import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sg_compliance.enforcement.plan import Plan, PlannedGroup
     from sg_compliance.interfaces import Clock, RuleWriter
+    from sg_compliance.workflows.accounting import Run
+    from sg_compliance.workflows.transaction import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ class Applying:
             return Outcome(place, name, status, str(error), error.hint)
         if is_done(group, planned):
             return Outcome(place, name, Status.UNCHANGED, "the group is as planned already")
-        reason, hint = refusal(group, planned, prefix, since, self.stores.concessions, self.clock.now())
+        reason, hint = refusal(group, planned, prefix, since, self.stores.concessions.all, self.clock.now())
         if reason:
             return Outcome(place, name, Status.REFUSED, reason, hint)
         return Outcome(place, name, Status.WOULD_CHANGE, calls=calls(group, planned.wanted))

@@ -131,11 +131,9 @@ class Change:
             return Status.INCOMPLETE, "the group does not become what it should: it is tried again by the next run"
         if self.denied_tags:
             return Status.INCOMPLETE, self.denied_tags
-        return (
-            (Status.PARTIAL, "AWS does not have all of it any more: see the notes")
-            if self._lost
-            else (Status.CHANGED, "")
-        )
+        if self._lost:
+            return Status.PARTIAL, "AWS would not have all of it: see the notes"
+        return Status.CHANGED, ""
 
     def run(self, group: SecurityGroup, read: Callable[[Place], SecurityGroup]) -> None:
         """Make the calls, read back, and go on until nothing is left to do. Raises AwsError, SgComplianceError."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sg_compliance.interfaces import Clock
     from sg_compliance.model.concession import Concession
     from sg_compliance.policy.document import Document
-    from sg_compliance.workflows.transaction import Run, Stores
+    from sg_compliance.workflows.accounting import Run
+    from sg_compliance.workflows.transaction import Stores
 
 
 class Done(NamedTuple):

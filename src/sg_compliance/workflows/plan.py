@@ -10,7 +10,7 @@ from sg_compliance.enforcement.plan import NotPlanned, Plan
 from sg_compliance.errors import SgComplianceError
 from sg_compliance.model.finding import FindingState
 from sg_compliance.model.scan import Skipped
-from sg_compliance.workflows.reading import Readers
+from sg_compliance.workflows.reading import Readers, never_met, shards_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,25 +100,13 @@ def make_plan(  # noqa: PLR0913 - a use case names all it needs
     shards: list[Shard] = []
     interrupted = False
     try:
-        for found in inventory.shards():
-            if isinstance(found, Skipped):
-                making.skipped.append(found)
-            else:
-                shards.append(found)
+        shards_of(inventory, shards, making.skipped)
         progress.begun(len(shards))
-        readers = Readers(inventory, shards, making.judge, workers)
-        for result in readers.results():
-            if result.skipped:
-                making.skipped.append(result.skipped)
-            if result.work:
-                making.take(result.shard, result.work)
-                progress.advanced(result.shard, sum(result.work.totals.values()), len(result.work.suspects))
-            if result.over:
-                progress.done(result.shard, result.skipped)
+        making.take_all(Readers(inventory, shards, making.judge, workers), progress)
     except KeyboardInterrupt:
         interrupted = True
     if not interrupted:
-        making.say_which_accounts_are_missing(shards)
+        making.skipped += never_met(scope.selection.accounts, making.totals.keys(), shards, making.skipped)
     return Planned(making.plan(parsed, by), sum(making.totals.values()), making.sorted_skips(), interrupted=interrupted)
 
 
@@ -155,6 +143,20 @@ class _Making:
                     suspects.append(Suspect(group, findings, page.prefix_lists))
         return _Page(suspects, Counter(group.account_id for group in watched))
 
+    def take_all(self, readers: Readers[_Page], progress: Progress) -> None:
+        """Take every page in; Ctrl-C ends the reading too."""
+        try:
+            for result in readers.results():
+                if result.skipped:
+                    self.skipped.append(result.skipped)
+                if result.work:
+                    self.take(result.shard, result.work)
+                    progress.advanced(result.shard, sum(result.work.totals.values()), len(result.work.suspects))
+                if result.over:
+                    progress.done(result.shard, result.skipped)
+        finally:
+            readers.stop()
+
     def take(self, shard: Shard, page: _Page) -> None:
         """Decide about the groups of a page."""
         self.totals += page.totals
@@ -186,13 +188,6 @@ class _Making:
         except SgComplianceError as error:
             self.skipped.append(Skipped("rule ids", str(error), error.hint, shard.account_id, shard.region))
             return groups
-
-    def say_which_accounts_are_missing(self, shards: Sequence[Shard]) -> None:
-        """A wanted account that was never met must not look as if nothing had to be done: its id may be wrong."""
-        said = {skipped.account_id for skipped in self.skipped} | {shard.account_id for shard in shards}
-        for account_id in sorted(self._scope.selection.accounts - self.totals.keys() - said):
-            reason = f"account {account_id}: no security group of it was found"
-            self.skipped.append(Skipped("security groups", reason, "check the account id", account_id))
 
     def sorted_skips(self) -> list[Skipped]:
         """What could not be read, by place."""

@@ -17,6 +17,7 @@ from sg_compliance.model.scan import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from sg_compliance.interfaces import Inventory, Page, Shard
 
@@ -24,6 +25,26 @@ _PENDING: Final = 64
 _POLL_SECONDS: Final = 0.2
 
 Work = TypeVar("Work")
+
+
+def shards_of(inventory: Inventory, shards: list[Shard], skipped: list[Skipped]) -> None:
+    """Ask what there is to read, into the lists as it comes: after Ctrl-C they hold what was found by then."""
+    for found in inventory.shards():
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            shards.append(found)
+
+
+def never_met(
+    wanted: AbstractSet[str], met: AbstractSet[str], shards: Sequence[Shard], skipped: Sequence[Skipped]
+) -> list[Skipped]:
+    """A wanted account that was never met must not look clean: its id may be wrong."""
+    said = {each.account_id for each in skipped} | {shard.account_id for shard in shards}
+    return [
+        Skipped("security groups", f"account {each}: no security group of it was found", "check the account id", each)
+        for each in sorted(wanted - met - said)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

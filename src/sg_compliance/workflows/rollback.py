@@ -13,7 +13,7 @@ from sg_compliance.enforcement.rollback import restoring, to_take_back
 from sg_compliance.errors import AwsError, InputError, SgComplianceError
 from sg_compliance.model.outcome import Outcome, Status
 from sg_compliance.model.security_group import Place
-from sg_compliance.workflows.transaction import Run, Stores, Transactions
+from sg_compliance.workflows.transaction import Stores, Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sg_compliance.interfaces import Clock, RuleWriter
     from sg_compliance.model.journal import Entry
     from sg_compliance.model.security_group import SecurityGroup
+    from sg_compliance.workflows.accounting import Run
 
 HOLD: Final = timedelta(hours=24)
 

@@ -13,7 +13,7 @@ from sg_compliance.errors import SgComplianceError
 from sg_compliance.evaluation.score import points, score
 from sg_compliance.model.finding import FindingState, Severity
 from sg_compliance.model.scan import Skipped, Summary
-from sg_compliance.workflows.reading import Readers
+from sg_compliance.workflows.reading import Readers, never_met, shards_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,11 +71,7 @@ def scan(  # noqa: PLR0913 - a use case names all it needs
     taking = _Taking(summary, findings, history, progress)
     shards: list[Shard] = []
     try:
-        for found in inventory.shards():
-            if isinstance(found, Skipped):
-                summary.skipped.append(found)
-            else:
-                shards.append(found)
+        shards_of(inventory, shards, summary.skipped)
         summary.shards = len(shards)
         progress.begun(len(shards))
         judging = _Judging(inventory, evaluator, selection)
@@ -83,19 +79,11 @@ def scan(  # noqa: PLR0913 - a use case names all it needs
     except KeyboardInterrupt:
         summary.interrupted = True
     if not summary.interrupted:
-        _say_which_accounts_are_missing(summary, selection, shards)
+        summary.skipped += never_met(selection.accounts, summary.accounts, shards, summary.skipped)
     summary.skipped.sort(key=lambda each: (each.account_id, each.region, each.what, each.reason))
     calculation = evaluator.policy.document.reporting.compliance_score_calculation
     summary.score = score(taking.points, summary.groups, calculation)
     return summary
-
-
-def _say_which_accounts_are_missing(summary: Summary, selection: Selection, shards: Sequence[Shard]) -> None:
-    """A wanted account that was never met must not look clean: its id may be wrong."""
-    said = {skipped.account_id for skipped in summary.skipped} | {shard.account_id for shard in shards}
-    for account_id in sorted(selection.accounts - summary.accounts - said):
-        reason = f"account {account_id}: no security group of it was found"
-        summary.skipped.append(Skipped("security groups", reason, "check the account id", account_id))
 
 
 class _Taking:

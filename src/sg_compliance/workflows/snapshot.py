@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from sg_compliance.model.scan import Skipped
-from sg_compliance.workflows.reading import Readers
+from sg_compliance.workflows.reading import Readers, shards_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sg_compliance.interfaces import Inventory, Page, Progress, Shard
+    from sg_compliance.model.scan import Skipped
     from sg_compliance.model.security_group import PrefixList, SecurityGroup
 
 
@@ -50,11 +50,7 @@ def take_snapshot(  # noqa: PLR0913 - a use case names all it needs
     """
     skipped: list[Skipped] = []
     shards: list[Shard] = []
-    for found in inventory.shards():
-        if isinstance(found, Skipped):
-            skipped.append(found)
-        else:
-            shards.append(found)
+    shards_of(inventory, shards, skipped)
     progress.begun(len(shards))
 
     def complete(shard: Shard, page: Page) -> Page:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sg_compliance.enforcement.operations import Event
     from sg_compliance.interfaces import AuditLog, Clock, Notifier, Switch
-    from sg_compliance.workflows.transaction import Run
+    from sg_compliance.workflows.accounting import Run
 
 
 class Board(NamedTuple):

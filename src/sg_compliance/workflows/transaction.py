@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from sg_compliance.enforcement.backup import Backup, Cause, decode_backup
 from sg_compliance.enforcement.calls import settled
-from sg_compliance.enforcement.guards import fingerprint, paused, protections, unprotected
+from sg_compliance.enforcement.guards import paused
+from sg_compliance.enforcement.objections import Since, is_done, protected, refusal
 from sg_compliance.enforcement.record import wanted_of, wanted_record
 from sg_compliance.enforcement.refusals import GONE, IN_FLUX
 from sg_compliance.enforcement.rollback import restoring
 from sg_compliance.errors import AwsError, GroupLockedError, SgComplianceError
-from sg_compliance.model.concession import ConcessionKind
 from sg_compliance.model.journal import Entry, EntryKind, EntryState
 from sg_compliance.model.outcome import Outcome, Status
 from sg_compliance.workflows.accounting import Accounting, Run
@@ -28,7 +28,6 @@ from sg_compliance.workflows.change import Change, GroupGoneError, Held, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from sg_compliance.enforcement.plan import PlannedGroup
     from sg_compliance.interfaces import (
@@ -42,10 +41,7 @@ if TYPE_CHECKING:
         Switch,
     )
     from sg_compliance.model.change import Call, Wanted
-    from sg_compliance.model.concession import Concession
     from sg_compliance.model.security_group import Place, SecurityGroup
-
-__all__ = ["FORGOTTEN", "LEASE", "Run", "Since", "Stores", "Transactions", "is_done", "refusal"]
 
 LEASE: Final = timedelta(minutes=5)
 """How long a group stays locked after its run has died. Renewed while the run lives; no call may take half of it."""
@@ -68,26 +64,6 @@ class Stores:
     concessions: Concessions
     switch: Switch
     notifier: Notifier
-
-
-class Since(NamedTuple):
-    """What people did after a plan was made: groups that were rolled back, and what was granted."""
-
-    rolled_back: frozenset[Place] = frozenset()
-    granted: tuple[Concession, ...] = ()
-
-    def against(self, planned: PlannedGroup, now: datetime) -> str:
-        """Why the group is not changed as planned."""
-        place = planned.place
-        if place in self.rolled_back:
-            return "rolled back since the plan was made"
-        rules = {each["rule_id"] for each in planned.closed}
-        for each in self.granted:
-            running = each.expires is None or each.expires > now
-            about = each.subject in {place.group_id, place.account_id} and not rules.isdisjoint(each.rules)
-            if each.kind is ConcessionKind.EXEMPTION and running and about:
-                return f"exempt since the plan was made: {each.id}, approved by {each.approved_by}"
-        return ""
 
 
 class Transactions:
@@ -188,14 +164,14 @@ class Transactions:
         cause = self._cause("remediation", "; ".join(planned.reasons), planned)
         backup = keep(self._stores.backups, Backup(group, self._clock.now(), cause))
         wanted = planned.wanted_with(backup.id)
-        kind = EntryKind.REMEDIATION if planned.closed else EntryKind.TAGGING
+        kind = EntryKind.REMEDIATION if planned.is_remediation else EntryKind.TAGGING
         rules = tuple(dict.fromkeys(each["rule_id"] for each in planned.closed))
         held.begin(replace(self._entry(kind, group, backup, wanted), plan_id=plan_id, rules=rules))
         return self._carry_out(held, group, backup, wanted)
 
     def _refused(self, group: SecurityGroup, planned: PlannedGroup, prefix: str) -> Outcome | None:
         """Why the group is not touched: it is not what it was when the plan was made."""
-        granted, now = self._stores.concessions, self._clock.now()
+        granted, now = self._stores.concessions.all, self._clock.now()
         reason, hint = refusal(group, planned, prefix, self._since, granted, now)
         return Outcome(group.place, group.name, Status.REFUSED, reason, hint) if reason else None
 
@@ -262,7 +238,7 @@ class Transactions:
     def _forgotten(self, group: SecurityGroup, entry: Entry, *, asked: bool) -> Outcome | None:
         """Leave alone what people may want otherwise by now."""
         changes_rules = entry.kind is EntryKind.REMEDIATION
-        reason = protected(group, self._stores.concessions, self._clock.now()) if changes_rules else ""
+        reason = protected(group, self._stores.concessions.all, self._clock.now()) if changes_rules else ""
         if not asked and self._clock.now() - entry.started > FORGOTTEN:
             reason = f"left half done by {entry.run_id} since {entry.started.isoformat(timespec='minutes')}"
         if not reason:
@@ -338,38 +314,6 @@ class Transactions:
             started=now,
             wanted=wanted_record(wanted, group.rules) if kind is not EntryKind.ROLLBACK else {},
         )
-
-
-def refusal(  # noqa: PLR0913, PLR0917 - all that speaks against a change
-    group: SecurityGroup,
-    planned: PlannedGroup,
-    prefix: str,
-    since: Since,
-    granted: Concessions,
-    now: datetime,
-) -> tuple[str, str]:
-    """Why the group is not changed as planned, and what to do about it; empty where nothing speaks against it."""
-    again = "look at it and plan again: sg-compliance plan"
-    if fingerprint(group, prefix) != planned.fingerprint:
-        return "changed since the plan was made", again
-    against = since.against(planned, now)
-    if against:
-        return against, again
-    return protected(group, granted, now), f"to let it be changed: sg-compliance unprotect {group.group_id}"
-
-
-def protected(group: SecurityGroup, granted: Concessions, now: datetime) -> str:
-    """Why the group is to be left alone, unless people gave leave."""
-    reasons = protections(group)
-    if not reasons or unprotected(granted.all(), group.place, now):
-        return ""
-    return f"protected: {'; '.join(reasons)}"
-
-
-def is_done(group: SecurityGroup, planned: PlannedGroup) -> bool:
-    """Whether the group is as planned: its rules, where rules were to be changed; else its tags."""
-    rules_only = replace(planned.wanted, tags=(), untagged=frozenset())
-    return settled(group, rules_only if planned.changes_rules else planned.wanted)
 
 
 def _backup_of(entry: Entry | None) -> str:
