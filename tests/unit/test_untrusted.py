@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sg_compliance.reports.untrusted import cell, visible
+from sg_compliance.model.visible import visible
+from sg_compliance.reports.untrusted import cell
 
 anything = st.text(st.characters(), max_size=40)
 

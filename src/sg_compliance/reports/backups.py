@@ -11,9 +11,9 @@ from sg_compliance.enforcement.notices import undo
 from sg_compliance.enforcement.shelf import Fate
 from sg_compliance.evaluation.wording import listed, rule_text
 from sg_compliance.model.security_group import Direction
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.record import rule_record
 from sg_compliance.reports.text import group_line
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,8 +9,8 @@ from rich.text import Text
 from sg_compliance.enforcement.calls import after
 from sg_compliance.evaluation.wording import rule_text
 from sg_compliance.model.security_group import identity
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.record import rule_record
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

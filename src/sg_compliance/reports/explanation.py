@@ -9,9 +9,9 @@ from rich.text import Text
 from sg_compliance.evaluation.explain import rule_traffic
 from sg_compliance.evaluation.wording import change_text, rule_text
 from sg_compliance.model.finding import FindingState
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.record import finding_record, rule_record
 from sg_compliance.reports.text import STYLES, exemption_text, group_line
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

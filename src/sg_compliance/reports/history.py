@@ -10,8 +10,8 @@ from sg_compliance.enforcement.entry import entry_record
 from sg_compliance.enforcement.notices import undo
 from sg_compliance.enforcement.wire import concession_record
 from sg_compliance.model.journal import EntryKind, EntryState
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.concessions import grant_record, time_left
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

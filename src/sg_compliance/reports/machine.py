@@ -8,8 +8,9 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sg_compliance.model.finding import FindingState
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.record import SCHEMA_VERSION, finding_record, policy_record, skipped_record, summary_record
-from sg_compliance.reports.untrusted import cell, visible
+from sg_compliance.reports.untrusted import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

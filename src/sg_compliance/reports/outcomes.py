@@ -11,11 +11,11 @@ from sg_compliance.enforcement.notices import undo
 from sg_compliance.enforcement.rollback import restoring
 from sg_compliance.model.change import Authorize, Describe, Revoke, Tag
 from sg_compliance.model.outcome import Status
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.again import completed
 from sg_compliance.reports.diff import ADDED, GONE, diff_lines, diff_of, diff_record, rule_line, tags_text
 from sg_compliance.reports.plan import heading
 from sg_compliance.reports.record import SCHEMA_VERSION, rule_record
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

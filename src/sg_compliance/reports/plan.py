@@ -10,11 +10,11 @@ from rich.text import Text
 
 from sg_compliance.evaluation.wording import listed
 from sg_compliance.model.finding import FindingState, Severity
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.again import completed
 from sg_compliance.reports.diff import diff_lines, diff_of, tags_text
 from sg_compliance.reports.plan_figures import account_lines, budget_lines, counted, policy_text, totals_text
 from sg_compliance.reports.text import STYLES, skipped_lines
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def plan_lines(plan: Plan, reading: Reading, limits: Limits, again: str = "") ->
     """The whole plan. The next command is up to the caller. `again`: options for commands that are shown."""
     for planned in plan.groups:
         if planned.changes_rules:
-            yield from _group_block(planned)
+            yield from group_block(planned)
             yield Text()
     yield from _tagged_block([planned for planned in plan.groups if not planned.changes_rules])
     yield from _left_alone_block(plan.not_planned, again)
@@ -70,7 +70,8 @@ def heading(place: Place, name: str, what: str, vpc_id: str | None = None, style
     return Text.assemble((visible(place.group_id), "bold"), named, (placed, "dim"), "  ", (what, style))
 
 
-def _group_block(planned: PlannedGroup) -> Iterator[Text]:
+def group_block(planned: PlannedGroup) -> Iterator[Text]:
+    """One group: the diff, what is closed by it and what remains, what hangs on it, and why."""
     group = planned.group
     yield heading(group.place, group.name, planned.strategy, group.vpc_id)
     yield from diff_lines(diff_of(group, planned.wanted))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from sg_compliance.enforcement.guards import MOST_GROUPS, MOST_PERCENT, budget
-from sg_compliance.reports.untrusted import visible
+from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

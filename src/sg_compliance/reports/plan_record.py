@@ -32,14 +32,15 @@ def plan_record(plan: Plan, reading: Reading, limits: Limits, file: str = "", ag
         },
         "complete": reading.complete,
         "interrupted": reading.interrupted,
-        "groups": [_planned(planned) for planned in plan.groups],
-        "left_alone": [_left_alone(each, again) for each in plan.not_planned],
+        "groups": [planned_record(planned) for planned in plan.groups],
+        "left_alone": [left_alone_record(each, again) for each in plan.not_planned],
         "budget": _budget(plan, limits),
         "skipped": [skipped_record(skipped) for skipped in reading.skipped],
     }
 
 
-def _planned(planned: PlannedGroup) -> dict[str, Any]:
+def planned_record(planned: PlannedGroup) -> dict[str, Any]:
+    """One element of `groups`."""
     group = planned.group
     return {
         "account_id": group.account_id,
@@ -59,7 +60,8 @@ def _planned(planned: PlannedGroup) -> dict[str, Any]:
     }
 
 
-def _left_alone(each: NotPlanned, again: str) -> dict[str, Any]:
+def left_alone_record(each: NotPlanned, again: str) -> dict[str, Any]:
+    """One element of `left_alone`."""
     return {
         "account_id": each.place.account_id,
         "region": each.place.region,

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from sg_compliance.evaluation.explain import rule_traffic
 from sg_compliance.evaluation.wording import count_text
+from sg_compliance.model.visible import visible
 from sg_compliance.policy.bound import Kind, Match
 from sg_compliance.reports.record import policy_record
 from sg_compliance.reports.text import STYLES
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

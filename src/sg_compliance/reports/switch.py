@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sg_compliance.reports.untrusted import visible
+from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

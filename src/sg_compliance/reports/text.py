@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sg_compliance.evaluation.wording import change_text, listed
 from sg_compliance.model.finding import FindingState, Severity
-from sg_compliance.reports.untrusted import visible
+from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

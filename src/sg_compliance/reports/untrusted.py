@@ -1,31 +1,11 @@
-"""Text from AWS made safe to show. Names, descriptions and tags are text that an attacker chooses."""
+"""Text from AWS as a cell of a spreadsheet. How it is shown elsewhere is in `model/visible.py`."""
 
 from __future__ import annotations
 
-import unicodedata
-from functools import lru_cache
 from typing import Final
 
-_SHOWN_AS_CODE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """In full width too: some spreadsheets read these the same."""
-
-
-@lru_cache(maxsize=4096)
-def visible(text: str) -> str:
-    r"""The text without anything that a terminal or a log would act on.
-
-    Control characters, escape sequences, bidirectional overrides, line separators and lone surrogates are shown as
-    their code points: `\\x1b`, `\\u202e`.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escaped(char) if unicodedata.category(char) in _SHOWN_AS_CODE else char for char in text)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004
 
 
 def cell(text: str) -> str:

@@ -144,8 +144,8 @@ def _pause(rolling: RollingBack, how: How) -> str:
     from sg_compliance.enforcement.guards import paused
     from sg_compliance.entrypoints.cli.terminal import show_error, talk
     from sg_compliance.errors import SgComplianceError
+    from sg_compliance.model.visible import visible
     from sg_compliance.reports.again import completed
-    from sg_compliance.reports.untrusted import visible
 
     pause = "" if rolling.despite_pause else paused(rolling.stores.switch.read(), rolling.clock.now())
     if pause and how.dry_run:

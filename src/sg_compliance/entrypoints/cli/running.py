@@ -19,8 +19,8 @@ from rich.text import Text
 from sg_compliance.entrypoints.cli.terminal import show_error, talk
 from sg_compliance.errors import InputError, SgComplianceError
 from sg_compliance.model.outcome import Status
+from sg_compliance.model.visible import visible
 from sg_compliance.reports.outcomes import outcome_heading
-from sg_compliance.reports.untrusted import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

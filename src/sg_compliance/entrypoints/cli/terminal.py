@@ -12,7 +12,7 @@ from rich.text import Text
 from sg_compliance.entrypoints.cli.exit import CLOSED_PIPE, discard_output, survive_closed_pipe
 from sg_compliance.entrypoints.cli.streams import dropping
 from sg_compliance.errors import SgComplianceError
-from sg_compliance.reports.untrusted import visible
+from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

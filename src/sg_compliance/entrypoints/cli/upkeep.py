@@ -59,7 +59,7 @@ def write_nothing_kept(state: State, *, as_json: bool) -> None:
     from rich.text import Text
 
     from sg_compliance.entrypoints.cli.terminal import out, talk
-    from sg_compliance.reports.untrusted import visible
+    from sg_compliance.model.visible import visible
 
     console = talk() if as_json else out()
     console.print(Text(f"nothing is kept in {visible(state.place())} yet"))
