@@ -6,6 +6,7 @@ SgComplianceError
 ├── AwsError              AWS refused, or could not be reached
 ├── DemoUnavailableError  the embedded demo organisation cannot start
 ├── GroupLockedError      another run is changing the group
+├── BusyError             another is at the same thing at this moment, or the time is over: it comes again
 ├── LockLostError         the lock on a group ran out, and another run has it now
 ├── BackupNotFoundError   there is no such backup
 ├── BackupDamagedError    a backup is not what was written
@@ -82,6 +83,10 @@ class DemoUnavailableError(SgComplianceError):
 
 class GroupLockedError(SgComplianceError):
     """Another run is changing the group."""
+
+
+class BusyError(SgComplianceError):
+    """Another is at the same thing at this moment, or there is no time left for it: it comes again by itself."""
 
 
 class LockLostError(SgComplianceError):

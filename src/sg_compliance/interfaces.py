@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from sg_compliance.model.block import Block, Target
     from sg_compliance.model.change import Call
     from sg_compliance.model.concession import Concession
-    from sg_compliance.model.finding import Finding
+    from sg_compliance.model.finding import Finding, Severity
     from sg_compliance.model.journal import Entry, Lock
+    from sg_compliance.model.metric import Metric
     from sg_compliance.model.notice import Notice
+    from sg_compliance.model.remembered import Dated, Remembered
     from sg_compliance.model.scan import Skipped
     from sg_compliance.model.security_group import Place, PrefixLists, SecurityGroup
-    from sg_compliance.realtime.mass_operations import Operation, Window
+    from sg_compliance.realtime.mass_operations import Operation, Watched, Window
+    from sg_compliance.realtime.second_look import SecondLook
     from sg_compliance.realtime.verdict import Verdict
 
 
@@ -77,10 +81,33 @@ class FindingStore(Protocol):
 
 
 class FindingHistory(Protocol):
-    """Remembers when a finding was first and last seen."""
+    """Remembers when a finding was first and last seen, and whether people were told of it.
+
+    A finding that is seen again after it was gone is a new one. An exempt finding waits for nobody to be told of it;
+    one that is worse than what people were told of waits again.
+    """
 
     def seen(self, findings: Iterable[Finding], now: datetime) -> list[Finding]:
         """The same findings with both times, now among them. Raises SgComplianceError."""
+
+    def gone(self, place: Place, but_for: Iterable[str] = ()) -> None:
+        """The group has no finding any more, save those with these ids. Raises SgComplianceError."""
+
+    def untold(self, findings: Iterable[Dated]) -> frozenset[str]:
+        """The ids of those that are remembered and wait for people to be told. Raises SgComplianceError."""
+
+    def told(self, findings: Iterable[Dated], now: datetime) -> None:
+        """People were told of these, as they are given: with the dates of `seen`, and the severity that was told.
+
+        What became worse meanwhile, or is gone and began anew, still waits. What is not remembered is passed over.
+        Raises SgComplianceError.
+        """
+
+    def waiting(self, severities: Iterable[Severity]) -> Iterator[Remembered]:
+        """Open findings of these severities that people are to be told of, in the order of reports.
+
+        Raises SgComplianceError.
+        """
 
 
 class Clock(Protocol):
@@ -200,3 +227,141 @@ class OperationWindows(Protocol):
         counts is the last answer. Where the window is the same object nothing is written. Raises StoreError where it
         is not certain that the window was kept: take the operation once more then.
         """
+
+    def all(self) -> Iterator[Watched]:
+        """The windows that are kept now, in no order. Raises StoreError."""
+
+
+class Looked(NamedTuple):
+    """A group as it is now, with the prefix lists that it refers to."""
+
+    group: SecurityGroup
+    prefix_lists: PrefixLists
+
+
+class Lookup(Protocol):
+    """Single groups, looked at now, where an event says that something was changed. Reads only."""
+
+    def group(self, place: Place) -> Looked:
+        """The group, once two answers of AWS agree about it, its interfaces too where they may be read.
+
+        Raises AwsError: `enforcement.refusals.GONE` where it is not there, `IN_FLUX` where the answers differ.
+        """
+
+    def named(self, account_id: str, region: str, names: Iterable[str]) -> list[Place]:
+        """The account's own groups that have one of these names, in whatever VPC. Raises AwsError."""
+
+    def referring(self, account_id: str, region: str, prefix_lists: Iterable[str]) -> list[Place]:
+        """The groups that refer to one of these prefix lists, in other accounts too. Raises AwsError."""
+
+
+class Later(Protocol):
+    """Has a group looked at again."""
+
+    def look(self, look: SecondLook, delay: timedelta) -> None:
+        """Hand it back after the delay. Raises SgComplianceError where it is not certain to come."""
+
+
+class DeadLetters(Protocol):
+    """Messages that can never be handled, for people to look at."""
+
+    def put(self, body: str, reason: str) -> None:
+        """Keep the message, and why it is here. Raises SgComplianceError."""
+
+
+class Metrics(Protocol):
+    """Figures for graphs and alarms. Never fails: a figure is not worth a group."""
+
+    def put(self, metric: Metric) -> None:
+        """Publish it."""
+
+
+class Blocks(Protocol):
+    """Who is blocked, kept: before the policy is put, until after it is taken away."""
+
+    def all(self) -> list[Block]:
+        """All of them, those that are over too, by id. Raises StoreError."""
+
+    def keep(self, block: Block) -> None:
+        """Keep it, in place of one with the same id. Raises StoreError."""
+
+    def forget(self, block_id: str) -> None:
+        """Take it away, if it is there. Raises StoreError."""
+
+
+class Containment(Protocol):
+    """The deny policy on a user or role, always under the one name `realtime.deny_policy.POLICY_NAME`."""
+
+    def identify(self, target: Target) -> Target:
+        """The same user or role as IAM names it, with its path. Raises AwsError; `NoSuchEntity` where there is none."""
+
+    def deny(self, target: Target, document: Mapping[str, Any]) -> None:
+        """Put the policy there, in place of one of that name. Raises AwsError."""
+
+    def release(self, target: Target) -> None:
+        """Take the policy away, if it and whom it stands on are there. Raises AwsError."""
+
+    def denied(self, target: Target) -> Mapping[str, Any] | None:
+        """The policy of that name that stands there; None where there is none, or nobody for it to stand on.
+
+        One that cannot be read as JSON is empty. Raises AwsError.
+        """
+
+
+class Text(NamedTuple):
+    """A text as it is kept somewhere, and its version: another one when it was written anew."""
+
+    text: str
+    version: str
+
+
+class Document(Protocol):
+    """A text that people keep elsewhere: the policy, the level of the log."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, as people read it."""
+
+    def read(self) -> Text:
+        """The text as it is now. Raises SgComplianceError."""
+
+
+class ReportStore(Protocol):
+    """Reports of scans, written once."""
+
+    def put(self, name: str, lines: Iterable[str]) -> str:
+        """Keep the lines under this name, and return where. Raises SgComplianceError."""
+
+
+class Once(Protocol):
+    """Does a thing once, however often it is asked for."""
+
+    def do(self, key: str, act: Callable[[], object]) -> bool:
+        """Act, unless it was done under this key already. Whether it was done now. Raises what `act` raises.
+
+        Where `act` raised, or the process was killed in it, it is done again when it is asked for again. Raises
+        BusyError where another is at it at this moment, StoreError where it is not certain that it is remembered.
+        """
+
+
+class Message(NamedTuple):
+    """A message from a queue: sent when, received how often, and `receipt`, by which it is settled."""
+
+    message_id: str
+    body: str
+    sent: datetime
+    receives: int
+    receipt: str
+
+
+class Inbox(Protocol):
+    """A queue to take messages from."""
+
+    def receive(self) -> list[Message]:
+        """Some messages; waits for the first one a while. Raises SgComplianceError."""
+
+    def done(self, message: Message) -> None:
+        """The message needs never come again. Raises SgComplianceError."""
+
+    def again(self, message: Message, delay: timedelta) -> None:
+        """Let the message come again after the delay. Raises SgComplianceError."""

@@ -66,7 +66,7 @@ class Refusal(NamedTuple):
     def body(self, action: str) -> bytes:
         if action.endswith("Object") or action == "ListObjectsV2":
             return f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>".encode()
-        if action == "Publish":
+        if action == "Publish" or action.endswith(("Role", "RolePolicy", "User", "UserPolicy")):
             said = f"<Error><Type>Sender</Type><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
             return f"<ErrorResponse>{said}</ErrorResponse>".encode()
         return json.dumps({"__type": f"x#{self.code}", "message": self.message}).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sg_compliance.errors import DemoUnavailableError
+from sg_compliance.realtime.cloudtrail import parse
+from sg_compliance.realtime.principals import Ours
+from sg_compliance.realtime.record import Change, Skipped
 from sg_compliance.testing import moto_server
 from sg_compliance.testing.moto_server import DemoServer, demo_organisation_process
 from sg_compliance.testing.organisation import demo_organisation
@@ -370,3 +374,51 @@ def start(**environment: str) -> subprocess.Popen[str]:
     assert process.stdout is not None
     assert "endpoint_url" in process.stdout.readline()
     return process
+
+
+def test_its_trail_tells_who_changed_what_and_from_where(tmp_path: Path) -> None:
+    group = next(each for each in ORGANISATION.groups if each.account_id != ORGANISATION.management_account_id)
+    trail = tmp_path / "events.jsonl"
+    with demo_organisation_process(trail=trail) as running:
+
+        def client(keys: boto3.Session, service: str) -> Any:  # noqa: ANN401
+            make: Any = keys.client
+            return make(service, region_name=group.region, endpoint_url=running.endpoint_url, config=DIRECT)
+
+        arn = f"arn:aws:iam::{group.account_id}:role/{running.role_name}"
+        given = client(OF_NOBODY, "sts").assume_role(RoleArn=arn, RoleSessionName="night")["Credentials"]
+        assumed = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        client(assumed, "iam").create_user(UserName="mallory", Path="/people/")
+        key = client(assumed, "iam").create_access_key(UserName="mallory")["AccessKey"]
+        mallory = client(boto3.Session(key["AccessKeyId"], key["SecretAccessKey"]), "ec2")
+
+        def elsewhere(request: Any, **_: object) -> None:  # noqa: ANN401
+            request.headers["X-Forwarded-For"] = "198.51.100.7"
+
+        mallory.meta.events.register("before-sign.ec2", elsewhere)
+        named = {"GroupName": "trail", "Description": "of a test"}
+        made = client(assumed, "ec2").create_security_group(VpcId=group.vpc_id, **named)["GroupId"]
+        opened = {"GroupId": made, "CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+        mallory.authorize_security_group_ingress(**opened)
+        mallory.describe_security_groups()
+        with pytest.raises(ClientError):
+            mallory.authorize_security_group_ingress(**opened)
+        with pytest.raises(ClientError):
+            client(OF_NOBODY, "ec2").delete_security_group(GroupId=made)
+    calls = [parse(json.loads(line), Ours()) for line in trail.read_text(encoding="utf-8").splitlines()]
+    mallorys, management = f"arn:aws:iam::{group.account_id}:user/people/mallory", ORGANISATION.management_account_id
+    assert [(each.event_name, each.principal.arn, each.source_ip, each.account_id) for each in calls] == [
+        (
+            "CreateSecurityGroup",
+            f"arn:aws:sts::{group.account_id}:assumed-role/{running.role_name}/night",
+            "127.0.0.1",
+            group.account_id,
+        ),
+        ("AuthorizeSecurityGroupIngress", mallorys, "198.51.100.7", group.account_id),
+        ("AuthorizeSecurityGroupIngress", mallorys, "198.51.100.7", group.account_id),
+        ("DeleteSecurityGroup", f"arn:aws:iam::{management}:user/moto", "127.0.0.1", management),
+    ]
+    assert [type(each) for each in calls] == [Change, Change, Skipped, Skipped]
+    assert calls[0].principal.session_issuer == arn
+    assert all(each.user_agent.startswith("Boto3/") for each in calls)
+    assert len({each.event_id for each in calls}) == 4

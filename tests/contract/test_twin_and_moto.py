@@ -57,6 +57,8 @@ MOTO_DIFFERS: Final = {
     "test_a_token_that_was_never_given_is_refused": "takes any token",
     "test_what_is_no_id_is_malformed": "says that there is no such group",
     "test_a_filter_that_there_is_not_is_refused": "fails with a server error",
+    "test_a_filter_finds_groups_by_their_prefix_lists": "fails with a server error",
+    "test_the_owner_of_a_prefix_list_sees_what_refers_to_it": "fails with a server error",
     "test_a_rule_shows_all_that_it_is": "shows no ARN",
     "test_a_rule_shows_the_group_it_refers_to": "loses the description",
     "test_a_rule_shows_the_prefix_list_it_refers_to": "loses the description",
@@ -428,6 +430,30 @@ def test_one_value_of_a_filter_is_enough(aws: Aws) -> None:
     ids = {aws.group("web"), aws.group("db")}
     filters = [{"Name": "group-name", "Values": ["web", "db"]}, {"Name": "vpc-id", "Values": [aws.vpc]}]
     assert {each["GroupId"] for each in aws.client.describe_security_groups(Filters=filters)["SecurityGroups"]} == ids
+
+
+def test_a_filter_finds_groups_by_their_prefix_lists(aws: Aws) -> None:
+    inward, outward = aws.group(), aws.group()
+    aws.allow(inward, tcp(22, aws.ten))
+    aws.allow_out(outward, tcp(22, aws.ten))
+    for name, wanted in (("ip-permission.prefix-list-id", inward), ("egress.ip-permission.prefix-list-id", outward)):
+        filters = [{"Name": name, "Values": [aws.ten]}, {"Name": "vpc-id", "Values": [aws.vpc]}]
+        found = aws.client.describe_security_groups(Filters=filters)["SecurityGroups"]
+        assert [each["GroupId"] for each in found] == [wanted]
+
+
+def test_the_owner_of_a_prefix_list_sees_what_refers_to_it(aws: Aws) -> None:
+    group_id = aws.group()
+    aws.allow(group_id, tcp(22, aws.ten))
+    found = aws.client.get_managed_prefix_list_associations(PrefixListId=aws.ten)["PrefixListAssociations"]
+    assert {"ResourceId": group_id, "ResourceOwner": ACCOUNT} in found
+
+
+def test_a_backslash_makes_a_wildcard_literal(aws: Aws) -> None:
+    wanted, _ = aws.group("web*"), aws.group("web-1")
+    filters = [{"Name": "group-name", "Values": [r"web\*"]}, {"Name": "vpc-id", "Values": [aws.vpc]}]
+    found = aws.client.describe_security_groups(Filters=filters)["SecurityGroups"]
+    assert [each["GroupId"] for each in found] == [wanted]
 
 
 def test_the_owner_is_a_filter(aws: Aws) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import multiprocessing
 import random
 import sqlite3
 import time
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -157,6 +159,25 @@ def test_any_text_may_be_a_name(opened: Callable[[], OperationWindows]) -> None:
             assert (verdict.principal, verdict.some_groups) == (principal, ("\0\ud800",))
 
 
+def test_all_windows_are_listed_with_whose_they_are(opened: Callable[[], OperationWindows]) -> None:
+    store = opened()
+    assert list(store.all()) == []
+    longest = "arn:aws:iam::111122223333:user/" + "\U0001f600" * 400
+    verdicts = taken(store, *burst(12), *burst(3, "half \ud800"), *burst(2, longest))
+    new = replace(operation(burst(1)[0]), account_id="444455556666")
+    store.take(new, partial(take, operation=new, limits=LIMITS))
+    found = {(each.account_id, each.principal): each.window for each in opened().all()}
+    assert {key: len(window.operations) for key, window in found.items()} == {
+        (ACCOUNT, "zoë"): 12,
+        (ACCOUNT, "half \ud800"): 3,
+        (ACCOUNT, longest): 2,
+        ("444455556666", "zoë"): 1,
+    }
+    assert found[ACCOUNT, "zoë"] == window_seen(store, "zoë")
+    assert list(found[ACCOUNT, "zoë"].told) == verdicts
+    assert found[ACCOUNT, longest].operations[0].principal == longest
+
+
 def test_a_decision_that_fails_leaves_the_window_as_it_was(opened: Callable[[], OperationWindows]) -> None:
     store = opened()
     taken(store, *burst(10))
@@ -246,6 +267,69 @@ def test_threads_that_share_an_adapter_lose_nothing(opened: Callable[[], Operati
         found = list(pool.map(lambda event: taken(store, event), events))
     assert keys(verdict for part in found for verdict in part) == keys_owed(events, LIMITS)
     assert len(window_seen(store, "zoë").operations) == 40
+
+
+# Records of before
+
+
+def of_before(text: str) -> str:
+    """The record as it was written when it did not say whose it is."""
+    record = json.loads(zlib.decompress(base64.b64decode(text)))
+    del record["account_id"], record["principal"]
+    return base64.b64encode(zlib.compress(json.dumps(record).encode())).decode()
+
+
+def test_a_record_of_before_is_read_by_its_key(tmp_path: Path, aws: AwsHome) -> None:
+    path = tmp_path / "state.sqlite"
+    with closing(SqliteWindows(path, RealClock())) as store:
+        taken(store, *burst(11))
+        with closing(sqlite3.connect(path)) as other:
+            ((text,),) = other.execute("SELECT state FROM operation_window").fetchall()
+            other.execute("UPDATE operation_window SET state = ?", (of_before(text),))
+            other.commit()
+        (found,) = store.all()
+        assert (found.account_id, found.principal) == (ACCOUNT, "zoë")
+        assert found.window == window_seen(store, "zoë")
+        assert {each.principal for each in found.window.told} == {"zoë"}
+    table = in_table(aws)
+    taken(table, *burst(11))
+    kept = item(aws)
+    aws.client("dynamodb").put_item(TableName=aws.name, Item={**kept, "state": {"S": of_before(kept["state"]["S"])}})
+    assert list(table.all()) == [found]
+
+
+def test_a_window_that_may_go_is_not_listed(tmp_path: Path, aws: AwsHome) -> None:
+    clock = MovableClock()
+    with closing(SqliteWindows(tmp_path / "state.sqlite", clock)) as store:
+        for each in (store, in_table(aws, clock)):
+            clock.time = MovableClock().time
+            taken(each, *burst(3))
+            clock.time += timedelta(hours=3)
+            assert len(list(each.all())) == 1
+            clock.time += timedelta(seconds=1)
+            assert list(each.all()) == []
+
+
+def test_a_damaged_window_is_not_listed_in_silence(tmp_path: Path, aws: AwsHome) -> None:
+    path = tmp_path / "state.sqlite"
+    with closing(SqliteWindows(path, RealClock())) as store:
+        taken(store, *burst(3))
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("UPDATE operation_window SET state = 'eA=='")
+            other.commit()
+        with pytest.raises(StoreError, match="a window of operations cannot be read"):
+            list(store.all())
+    taken(in_table(aws), *burst(1))
+    aws.client("dynamodb").put_item(TableName=aws.name, Item={**item(aws), "state": {"S": "eA=="}})
+    with pytest.raises(StoreError, match=r"window 111122223333#zoë.*cannot be read"):
+        list(in_table(aws).all())
+
+
+def test_looking_at_windows_makes_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with closing(SqliteWindows(path, RealClock(), reading=True)) as store:
+        assert list(store.all()) == []
+    assert not path.exists()
 
 
 # SQLite
@@ -386,7 +470,9 @@ def test_a_refusal_names_the_table(aws: AwsHome) -> None:
 
 
 def test_nothing_is_called_but_what_is_declared(aws: AwsHome) -> None:
-    taken(in_table(aws), *burst(3), *burst(3))
+    store = in_table(aws)
+    taken(store, *burst(3), *burst(3))
+    list(store.all())
     assert {f"dynamodb:{action}" for action in aws.wire.calls} == windows.IAM_ACTIONS
 
 

@@ -113,6 +113,11 @@ class _Watched:
         return call
 
 
+def watched(store: Any, boundary: Boundary) -> Any:  # noqa: ANN401 - any store
+    """The store, every call of which crosses the boundary."""
+    return _Watched(store, boundary)
+
+
 def _store_failed(code: str) -> StoreError:
     return StoreError(f"the store failed: {code or 'no answer'}")
 

@@ -20,9 +20,11 @@ from sg_compliance.reports.machine import csv_report, json_report, jsonl_report
 from sg_compliance.reports.outcomes import ran_lines, restoring_lines
 from sg_compliance.reports.plan import plan_lines
 from sg_compliance.reports.plan_figures import Limits
+from sg_compliance.reports.responses import message_lines
+from sg_compliance.reports.simulation import event_lines, totals_line
 from sg_compliance.reports.text import brief_report, text_report
 from tests.builders import NOW, lists, read
-from tests.golden import changes
+from tests.golden import changes, happenings
 from tests.golden.scene import RAW, scene
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ CHANGES: Final[dict[str, Callable[[], Iterable[Text]]]] = {
     "apply.txt": lambda: chain(ran_lines(changes.previewed()), [Text()], ran_lines(changes.ran())),
     "rollback.txt": lambda: chain(
         chain.from_iterable(map(restoring_lines, changes.steps())), [Text()], ran_lines(changes.restored())
+    ),
+    "respond.txt": lambda: chain.from_iterable(map(message_lines, happenings.MESSAGES)),
+    "simulate.txt": lambda: chain(
+        chain.from_iterable(event_lines(each, changes.AGAIN) for each in happenings.EVENTS),
+        [totals_line(happenings.EVENTS)],
     ),
 }
 

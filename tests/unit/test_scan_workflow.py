@@ -6,7 +6,7 @@ import random
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from sg_compliance.aws import translate
 from sg_compliance.errors import AwsError, InputError
 from sg_compliance.evaluation.evaluate import Evaluator
 from sg_compliance.interfaces import Page, Shard
+from sg_compliance.local.history import SqliteHistory
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.scan import Skipped
 from sg_compliance.workflows.scan import Selection, scan
@@ -23,7 +24,7 @@ from tests.builders import BASELINE, EVERYONE, HTTP, NOW, SSH, WIDE_SSH, bind, r
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
+    from pathlib import Path
 
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.scan import Summary
@@ -408,18 +409,12 @@ def test_ctrl_c_while_shards_are_looked_for_is_a_partial_result_too() -> None:
     assert not summary.complete
 
 
-class Remembering:
-    """A history that says everything was first seen now."""
-
-    def seen(self, findings: Iterable[Finding], now: datetime) -> list[Finding]:
-        return [replace(finding, first_seen=now, last_seen=now) for finding in findings]
-
-
-def test_a_history_dates_the_findings_that_are_kept() -> None:
+def test_a_history_dates_the_findings_that_are_kept(tmp_path: Path) -> None:
     store = Store()
     evaluator = Evaluator(bind(BASELINE), NOW)
     inventory = Memory({"1/a": [page(group(1, 80))]})
-    scan(inventory, evaluator, store, Told(), Selection(), workers=1, history=Remembering())
+    with closing(SqliteHistory(tmp_path / "seen.db")) as history:
+        scan(inventory, evaluator, store, Told(), Selection(), workers=1, history=history)
     assert [finding.first_seen for finding in store] == [NOW]
 
 

@@ -503,12 +503,96 @@ def test_prefix_lists_are_described_with_their_entries() -> None:
     ("operation", "params"),
     [
         ("GetManagedPrefixListEntries", {"PrefixListId": "pl-0a"}),
+        ("GetManagedPrefixListAssociations", {"PrefixListId": "pl-0a"}),
         ("DescribeManagedPrefixLists", {"PrefixListIds": ["pl-0a"]}),
     ],
 )
 def test_a_prefix_list_that_the_account_does_not_see_is_not_found(operation: str, params: dict[str, Any]) -> None:
     with refused("InvalidPrefixListID.NotFound"):
         call(Twin(), operation, **params)
+
+
+def shared_list(twin: Twin) -> str:
+    """A prefix list that the partner sees too, and to which a group of each refers."""
+    list_id = twin.put_prefix_list(ACCOUNT, REGION, {"PrefixListId": "pl-0a"}, ["10.0.0.0/8"])
+    twin.put_prefix_list(PARTNER, REGION, {"PrefixListId": list_id, "OwnerId": ACCOUNT}, ["10.0.0.0/8"])
+    with_group(twin, tcp(22, list_id), group_id="sg-02", egress=[tcp(443, list_id)])
+    with_group(twin, egress=[tcp(443, list_id)], group_id="sg-03")
+    with_group(twin, tcp(22, EVERYONE, "pl-0b"), group_id="sg-04")
+    twin.put_group(PARTNER, REGION, raw_group(tcp(22, list_id), account=PARTNER, group_id="sg-01"))
+    twin.put_group(ACCOUNT, "us-east-1", raw_group(tcp(22, list_id), group_id="sg-05"))
+    return list_id
+
+
+def test_the_owner_of_a_prefix_list_sees_which_groups_refer_to_it_in_all_accounts() -> None:
+    twin = Twin()
+    list_id = shared_list(twin)
+    found = call(twin, "GetManagedPrefixListAssociations", PrefixListId=list_id)["PrefixListAssociations"]
+    assert [(each["ResourceId"], each["ResourceOwner"]) for each in found] == [
+        ("sg-01", PARTNER),
+        ("sg-02", ACCOUNT),
+        ("sg-03", ACCOUNT),
+    ]
+
+
+def test_who_does_not_own_a_prefix_list_does_not_see_what_refers_to_it() -> None:
+    twin = Twin()
+    list_id = shared_list(twin)
+    with refused("UnauthorizedOperation"):
+        call(twin, "GetManagedPrefixListAssociations", account=PARTNER, PrefixListId=list_id)
+
+
+@pytest.mark.parametrize("most", [4, 256])
+def test_a_page_of_what_refers_to_a_prefix_list_has_bounds_of_its_own(most: int) -> None:
+    twin = Twin()
+    list_id = shared_list(twin)
+    with refused(INVALID):
+        call(twin, "GetManagedPrefixListAssociations", PrefixListId=list_id, MaxResults=most)
+
+
+def test_what_refers_to_a_prefix_list_lags_like_the_groups_themselves() -> None:
+    clock = Clock()
+    twin = Twin(clock)
+    list_id = shared_list(twin)
+    twin.faults.lag = 10
+    assert call(twin, "GetManagedPrefixListAssociations", PrefixListId=list_id)["PrefixListAssociations"] == []
+    clock.now += 10
+    assert len(call(twin, "GetManagedPrefixListAssociations", PrefixListId=list_id)["PrefixListAssociations"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("ip-permission.prefix-list-id", ["sg-02"]), ("egress.ip-permission.prefix-list-id", ["sg-02", "sg-03"])],
+)
+def test_groups_are_found_by_the_prefix_lists_of_each_direction(name: str, found: list[str]) -> None:
+    twin = Twin()
+    list_id = shared_list(twin)
+    assert [each["GroupId"] for each in shown(twin, Filters=[{"Name": name, "Values": [list_id]}])] == found
+
+
+def test_a_filter_on_prefix_lists_does_not_find_groups_by_their_blocks() -> None:
+    twin = Twin()
+    shared_list(twin)
+    assert shown(twin, Filters=[{"Name": "ip-permission.prefix-list-id", "Values": [EVERYONE]}]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (r"a\*", ["a*"]),
+        ("a*", ["a*", "ab", r"a\b", "a"]),
+        (r"a\\b", [r"a\b"]),
+        (r"a\b", ["ab"]),
+        (r"a?", ["a*", "ab"]),
+        ("AB", []),
+        ("a\\", []),
+    ],
+)
+def test_a_backslash_makes_a_wildcard_of_a_filter_literal(value: str, found: list[str]) -> None:
+    twin = Twin()
+    for number, name in enumerate(("a*", "ab", r"a\b", "a")):
+        with_group(twin, group_id=f"sg-0{number}", GroupName=name)
+    assert [each["GroupName"] for each in shown(twin, Filters=[{"Name": "group-name", "Values": [value]}])] == found
 
 
 def test_interfaces_are_found_by_their_groups_and_say_who_made_them() -> None:

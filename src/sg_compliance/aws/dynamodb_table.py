@@ -14,7 +14,7 @@ from sg_compliance.aws.stores import code_of, storing
 from sg_compliance.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sg_compliance.aws.session import Sessions
     from sg_compliance.interfaces import Clock
@@ -49,6 +49,15 @@ class Write(NamedTuple):
     values: Mapping[str, str | int]
 
 
+class Change(NamedTuple):
+    """An item to be written, or taken away where it is None; `condition` is of what stands there now."""
+
+    key: Key
+    item: Mapping[str, str | int] | None
+    condition: str = ""
+    values: Mapping[str, str | int] = {}
+
+
 class Answer(NamedTuple):
     """Whether the condition held; the item as it is after the change, or as it stood in the way."""
 
@@ -57,10 +66,13 @@ class Answer(NamedTuple):
 
 
 class Table:
-    """The table. Every read is strongly consistent. Raises StoreError."""
+    """The table. Every read is strongly consistent. Raises StoreError. `actions` are all that it may do."""
 
-    def __init__(self, sessions: Sessions, name: str, clock: Clock, region: str = "") -> None:
+    def __init__(
+        self, sessions: Sessions, name: str, clock: Clock, region: str = "", *, actions: frozenset[str] = IAM_ACTIONS
+    ) -> None:
         self._sessions = sessions
+        self._actions = actions
         self._name = name
         self._clock = clock
         self._region = region
@@ -93,13 +105,18 @@ class Table:
         The SDK sends a token with it, by which DynamoDB knows a call that is made again because its answer was lost
         (DynamoDB API reference, TransactWriteItems, ClientRequestToken).
         """
-        update, put = self._request(write), {"TableName": self._name, "Item": _packed(item)}
-        place = self.place(write.key)
+        put = {"Put": {"TableName": self._name, "Item": _packed(item)}}
+        return self._transact([{"Update": self._request(write)}, put], self.place(write.key))
 
+    def change_all(self, changes: Sequence[Change]) -> bool:
+        """Write and take away up to 100 items (TransactWriteItems), all or none. Whether the conditions held."""
+        return self._transact([self._act(each) for each in changes], self.place(changes[0].key))
+
+    def _transact(self, acts: list[dict[str, Any]], place: str) -> bool:
         def ask() -> bool | None:
             with storing(place):
                 try:
-                    self._client().transact_write_items(TransactItems=[{"Update": update}, {"Put": put}])
+                    self._client().transact_write_items(TransactItems=acts)
                 except ClientError as error:
                     reasons = _reasons(error)
                     if "ConditionalCheckFailed" in reasons:
@@ -110,6 +127,25 @@ class Table:
             return True
 
         return self._patiently(ask, place)
+
+    def get_all(self, keys: Iterable[Key]) -> dict[Key, Item]:
+        """The items that are there, of up to 100 keys (BatchGetItem), each named once."""
+        place, found = f"table {self._name}", {}
+        left: Any = [_packed(key._asdict()) for key in keys]
+        for pause in _PAUSES if left else ():
+            with storing(place):
+                answer = self._client().batch_get_item(
+                    RequestItems={self._name: {"Keys": left, "ConsistentRead": True}}
+                )
+            items = map(_unpacked, answer["Responses"].get(self._name, []))
+            found.update({Key(item["pk"], item["sk"]): item for item in items})
+            left = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            if not left:
+                break
+            self._clock.sleep(pause)
+        if left:
+            raise StoreError(f"{place}: not all of it could be read", hint="try again in a minute: AWS is throttling")
+        return found
 
     def get(self, key: Key) -> Item:
         """The item; empty where it is not there."""
@@ -161,6 +197,17 @@ class Table:
             "ExpressionAttributeValues": _values(write.values),
         }
 
+    def _act(self, change: Change) -> dict[str, Any]:
+        held = {
+            "ConditionExpression": change.condition,
+            "ExpressionAttributeNames": _names(change.condition),
+            **({"ExpressionAttributeValues": _values(change.values)} if change.values else {}),
+        }
+        request = {"TableName": self._name, **(held if change.condition else {})}
+        if change.item is None:
+            return {"Delete": {**request, "Key": _packed(change.key._asdict())}}
+        return {"Put": {**request, "Item": _packed({**change.key._asdict(), **change.item})}}
+
     def _patiently(self, ask: Callable[[], _Reply | None], place: str) -> _Reply:
         """Ask again while another transaction is at the item: the SDK does not."""
         for pause in _PAUSES:
@@ -171,7 +218,7 @@ class Table:
         raise StoreError(f"{place}: other runs kept writing it at the same time", hint="try again in a minute")
 
     def _client(self) -> Any:  # noqa: ANN401  SDK clients have no types of their own
-        return self._sessions.client("dynamodb", IAM_ACTIONS, self._region)
+        return self._sessions.client("dynamodb", self._actions, self._region)
 
 
 def _reasons(error: ClientError) -> frozenset[str]:

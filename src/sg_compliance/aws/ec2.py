@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sg_compliance.aws import translate
 from sg_compliance.aws.concurrency import in_order
-from sg_compliance.aws.ec2_region import Region, all_pages, items, with_names
+from sg_compliance.aws.ec2_region import FILTER_VALUES, Region, all_pages, items, with_names
 from sg_compliance.aws.failures import explained
 from sg_compliance.aws.organizations import Account, OrganisationScope, organisation_accounts
 from sg_compliance.enforcement.refusals import DENIED
@@ -38,9 +38,6 @@ IAM_ACTIONS: Final = frozenset(
         "ec2:GetManagedPrefixListEntries",
     }
 )
-
-_FILTER_VALUES: Final = 200
-"""The most values of one filter (EC2 user guide, "List and filter using the CLI and API")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +142,8 @@ class Ec2Inventory:
         client, principal = self._client(shard), self._principal(shard.account_id)
         ids = [group.group_id for group in groups]
         rules: dict[str, list[Mapping[str, Any]]] = {group_id: [] for group_id in ids}
-        for start in range(0, len(ids), _FILTER_VALUES):
-            wanted = [{"Name": "group-id", "Values": ids[start : start + _FILTER_VALUES]}]
+        for start in range(0, len(ids), FILTER_VALUES):
+            wanted = [{"Name": "group-id", "Values": ids[start : start + FILTER_VALUES]}]
             for page in all_pages(
                 client, principal, "DescribeSecurityGroupRules", "SecurityGroupRules", Filters=wanted
             ):

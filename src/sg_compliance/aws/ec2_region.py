@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PAGE_SIZE: Final = 1000
 _PREFIX_LIST_PAGE_SIZE: Final = 100
+FILTER_VALUES: Final = 200
+"""The most values of one filter (EC2 user guide, "List and filter using the CLI and API")."""
 _GONE: Final = "InvalidPrefixListID.NotFound"
 _HIDDEN_TOO: Final = "IncludeManagedResources"
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -38,7 +40,7 @@ class Region:
         self._principal = principal
         self._shard = shard
         self._attached: Mapping[str, Sequence[translate.Attachment]] | None = None
-        self._prefix_lists = _ReferencedPrefixLists(client, principal)
+        self._prefix_lists = ReferencedPrefixLists(client, principal)
 
     def parts(self) -> Iterator[Page | Skipped]:
         """Pages as AWS gives them, without other owners' groups; what could not be read of the region beside them."""
@@ -91,7 +93,7 @@ def attached_interfaces(
     return attached
 
 
-class _ReferencedPrefixLists:
+class ReferencedPrefixLists:
     """A region's prefix lists, each read when a group first refers to it: customers', shared ones and AWS's own."""
 
     def __init__(self, client: BaseClient, principal: str) -> None:
@@ -134,7 +136,7 @@ class _ReferencedPrefixLists:
         """Names and sizes. Not needed to judge: where they are refused the entries are asked for all the same."""
         if self._described is None:
             try:
-                raw = list(self._allall_pages("DescribeManagedPrefixLists", "PrefixLists"))
+                raw = list(self._each("DescribeManagedPrefixLists", "PrefixLists"))
             except AwsError as error:
                 if not is_refusal(error):
                     raise
@@ -144,14 +146,14 @@ class _ReferencedPrefixLists:
 
     def _entries(self, prefix_list_id: str) -> Sequence[Mapping[str, Any]] | None:
         try:
-            return list(self._allall_pages("GetManagedPrefixListEntries", "Entries", PrefixListId=prefix_list_id))
+            return list(self._each("GetManagedPrefixListEntries", "Entries", PrefixListId=prefix_list_id))
         except AwsError as error:
             if not is_refusal(error):
                 raise
             self._failures[prefix_list_id] = error
             return None
 
-    def _allall_pages(self, operation: str, key: str, **parameters: str) -> Iterator[Mapping[str, Any]]:
+    def _each(self, operation: str, key: str, **parameters: str) -> Iterator[Mapping[str, Any]]:
         for page in all_pages(
             self._client, self._principal, operation, key, page_size=_PREFIX_LIST_PAGE_SIZE, **parameters
         ):
@@ -168,7 +170,7 @@ def with_names(parts: Iterable[Page | Skipped]) -> Iterator[Page | Skipped]:
             yield part
             continue
         names |= {group.group_id: group.name for group in part.groups}
-        missing = (missing | {each for group in part.groups for each in _unnamed(group)}) - names.keys()
+        missing = (missing | {each for group in part.groups for each in unnamed_groups(group)}) - names.keys()
         waiting.append(part)
         if not missing:
             yield from (_with_names(page, names) for page in waiting)
@@ -177,10 +179,12 @@ def with_names(parts: Iterable[Page | Skipped]) -> Iterator[Page | Skipped]:
 
 
 def _with_names(page: Page, names: Mapping[str, str]) -> Page:
-    return page._replace(groups=[group.with_names(names) if any(_unnamed(group)) else group for group in page.groups])
+    return page._replace(
+        groups=[group.with_names(names) if any(unnamed_groups(group)) else group for group in page.groups]
+    )
 
 
-def _unnamed(group: SecurityGroup) -> Iterator[str]:
+def unnamed_groups(group: SecurityGroup) -> Iterator[str]:
     """Ids of the account's own groups that the group refers to without a name."""
     for rule in group.rules:
         peer = rule.peer

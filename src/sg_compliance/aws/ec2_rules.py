@@ -11,13 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sg_compliance.aws import translate
-from sg_compliance.aws.ec2_region import all_pages, attached_interfaces, items, with_interfaces
+from sg_compliance.aws.ec2_group import GroupCalls, check_agreement
+from sg_compliance.aws.ec2_region import with_interfaces
 from sg_compliance.aws.failures import explained, malformed
 from sg_compliance.aws.render import render_permission
-from sg_compliance.enforcement.refusals import IN_FLUX
-from sg_compliance.errors import AwsError
 from sg_compliance.model.change import Authorize, Describe, Revoke, Tag
-from sg_compliance.model.security_group import Direction, MalformedRule, SecurityGroupRule, identity
+from sg_compliance.model.security_group import Direction, MalformedRule, SecurityGroupRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,23 +51,10 @@ class Ec2RuleWriter:
 
     def read(self, place: Place, *, interfaces: bool = False) -> SecurityGroup:
         """The group as both describe calls show it. Raises AwsError; `IN_FLUX` where they differ."""
-        client, principal = self._client(place), self._principal(place.account_id)
-        with explained(principal):
-            answer = client.describe_security_groups(GroupIds=[place.group_id])
-        raw = items(answer, "SecurityGroups", "ec2:DescribeSecurityGroups")
-        if len(raw) != 1 or raw[0].get("GroupId") != place.group_id:
-            raise malformed("ec2:DescribeSecurityGroups", f"is not about {place.group_id}")
-        group = translate.security_group(raw[0], account_id=place.account_id, region=place.region)
-        group = _joined(group, self._rules(client, principal, place))
-        if not interfaces:
-            return group
-        wanted = [{"Name": "group-id", "Values": [place.group_id]}]
-        return with_interfaces(group, attached_interfaces(client, principal, wanted))
-
-    def _rules(self, client: Any, principal: str, place: Place) -> list[SecurityGroupRule | MalformedRule]:  # noqa: ANN401  SDK clients have no types
-        wanted = [{"Name": "group-id", "Values": [place.group_id]}]
-        pages = all_pages(client, principal, "DescribeSecurityGroupRules", "SecurityGroupRules", Filters=wanted)
-        return [translate.security_group_rule(raw) for page in pages for raw in page]
+        calls = GroupCalls(self._client(place), self._principal(place.account_id), place)
+        group = calls.group()
+        group = _joined(group, [translate.security_group_rule(raw) for raw in calls.rules()])
+        return with_interfaces(group, calls.attached()) if interfaces else group
 
     def do(self, place: Place, call: Call) -> None:
         """Make the call. Raises AwsError; where AWS did not answer the call may have taken effect all the same."""
@@ -94,9 +80,7 @@ def _joined(group: SecurityGroup, rules: list[SecurityGroupRule | MalformedRule]
         raise malformed(
             "ec2:DescribeSecurityGroupRules", f"has a rule of {group.group_id} that cannot be read: {problem}"
         )
-    if {identity(rule) for rule in read} != {identity(rule) for rule in group.rules}:
-        message = f"two answers of AWS about the rules of {group.group_id} differ: it is being changed"
-        raise AwsError(message, code=IN_FLUX, hint="try again in a minute")
+    check_agreement(group, rules)
     return replace(group, rules=tuple(read))
 
 

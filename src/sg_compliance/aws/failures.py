@@ -63,6 +63,7 @@ _KEY_UNUSABLE: Final = frozenset(
         "KMSNotFoundException",
     }
 )
+_UNKNOWN_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _UNKNOWN_UNIT: Final = frozenset({"ParentNotFoundException", "InvalidInputException"})
 
 _FAILED_INSIDE: Final = frozenset(
@@ -85,9 +86,21 @@ _HINTS_BY_CODE: Final[tuple[tuple[frozenset[str], str], ...]] = (
         frozenset({"InvalidGroup.NotFound", "InvalidGroupId.NotFound"}),
         "the group was deleted, or is in another account or region: nothing is left to be done about it",
     ),
+    (frozenset({"NoSuchKey"}), "check the key of the object, and that it was put there"),
+    (frozenset({"ParameterNotFound"}), "check the name and region of the parameter, and that it was deployed"),
     (frozenset({"NoSuchBucket"}), "check the name of the bucket, and that it was deployed"),
     (frozenset({"ResourceNotFoundException"}), "check the name and region of the table, and that it was deployed"),
+    (_UNKNOWN_QUEUE, "check the URL and region of the queue, and that it was deployed"),
     (frozenset({"NotFound", "NotFoundException"}), "check the ARN and region of the topic, and that it was deployed"),
+    (frozenset({"NoSuchEntity"}), "check the name and the account: there is no such user or role (any more)"),
+    (
+        frozenset({"UnmodifiableEntity"}),
+        "AWS lets only the service that it belongs to change it: stop in that service what it does",
+    ),
+    (
+        frozenset({"LimitExceeded"}),
+        "its inline policies are full: make them shorter, or make one of them a managed policy, and block again",
+    ),
     (_FAILED_INSIDE, _TRY_LATER),
 )
 _HINTS_BY_TYPE: Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
@@ -111,16 +124,22 @@ _NOT_AWS: Final = "this is no answer of AWS: see whether a proxy or an emulator 
 
 _SERVICES: Final = {
     "sts": frozenset({"AssumeRole", "GetCallerIdentity"}),
-    "dynamodb": frozenset({"DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}),
+    "dynamodb": frozenset(
+        {"BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}
+    ),
     "s3": frozenset({"GetObject", "HeadBucket", "ListObjectsV2", "PutObject"}),
     "sns": frozenset({"Publish"}),
+    "sqs": frozenset({"ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage", "SendMessage"}),
     "ssm": frozenset({"GetParameter", "PutParameter"}),
+    "iam": frozenset(f"{verb}{kind}Policy" for verb in ("Delete", "Get", "Put") for kind in ("Role", "User")).union(
+        {"GetRole", "GetUser"}
+    ),
     "organizations": frozenset({"ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"}),
 }
 _IAM_ACTIONS: Final = {
     "HeadBucket": "s3:ListBucket",
     "ListObjectsV2": "s3:ListBucket",
-    "TransactWriteItems": "dynamodb:UpdateItem and dynamodb:PutItem",
+    "TransactWriteItems": "dynamodb:UpdateItem and dynamodb:PutItem and dynamodb:DeleteItem",
 }
 """Of operations that are not named as what allows them (Service Authorization Reference)."""
 
@@ -164,6 +183,11 @@ def malformed(action: str, problem: str) -> AwsError:
 def is_refusal(error: AwsError) -> bool:
     """Tell whether AWS answered and said no: to that call, where a lost connection would concern every call."""
     return isinstance(error.__cause__, ClientError)
+
+
+def is_passing(error: AwsError) -> bool:
+    """Tell whether the same call may well succeed later, nothing else being changed."""
+    return not is_refusal(error) or error.code in _THROTTLED | _FAILED_INSIDE | EXPIRED
 
 
 def _refused(error: ClientError, principal: str) -> AwsError:

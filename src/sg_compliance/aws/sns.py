@@ -1,12 +1,15 @@
-"""Notices to an SNS topic: text for people, JSON for queues and programs, attributes for subscribers' filters."""
+"""Notices to SNS topics: text for people, JSON for queues and programs, attributes for subscribers' filters."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sg_compliance.aws.failures import explained
 from sg_compliance.enforcement.wire import notice_record
+from sg_compliance.errors import InputError
+from sg_compliance.model.finding import Severity
+from sg_compliance.model.notice import NoticeKind
 
 if TYPE_CHECKING:
     from sg_compliance.aws.session import Sessions
@@ -24,21 +27,45 @@ _MACHINES: Final = ("http", "https", "lambda", "sqs")
 _CUT: Final = "\n[cut off: the whole of it is in the audit log and the journal]"
 
 
-class SnsNotifier:
-    """The Notifier socket. Calls: send 1."""
+class Topics(NamedTuple):
+    """The ARNs of topics, empty where there is none.
 
-    def __init__(self, sessions: Sessions, topic_arn: str) -> None:
+    `critical`: what is critical, and brakes. `findings`: what violates, and what was done about it. `operations`: what
+    people did to the tool itself. In place of one that is not there stands the next that wakes fewer people; `critical`
+    comes last.
+    """
+
+    findings: str = ""
+    critical: str = ""
+    operations: str = ""
+
+    def of(self, notice: Notice) -> str:
+        """The topic of the notice; empty where no topic is named."""
+        if notice.severity is Severity.CRITICAL or notice.kind is NoticeKind.BRAKE:
+            return self.critical or self.findings or self.operations
+        if notice.kind is NoticeKind.OPERATION:
+            return self.operations or self.findings or self.critical
+        return self.findings or self.operations or self.critical
+
+
+class SnsNotifier:
+    """The Notifier socket, on one topic or on several. Calls: send 1. Raises InputError where no topic is named."""
+
+    def __init__(self, sessions: Sessions, topics: str | Topics) -> None:
         self._sessions = sessions
-        self._topic_arn = topic_arn
+        self._topics = Topics(topics) if isinstance(topics, str) else topics
+        if not any(self._topics):
+            raise InputError("no SNS topic is named", hint="give the ARN of a topic: arn:aws:sns:REGION:ACCOUNT:NAME")
 
     def send(self, notice: Notice) -> None:
         """Publish it. Raises AwsError."""
-        region = self._topic_arn.split(":")[3] if self._topic_arn.count(":") > 3 else ""  # noqa: PLR2004  arn:aws:sns:REGION:…
+        topic = self._topics.of(notice)
+        region = topic.split(":")[3] if topic.count(":") > 3 else ""  # noqa: PLR2004  arn:aws:sns:REGION:…
         client: Any = self._sessions.client("sns", IAM_ACTIONS, region)
         attributes = {"kind": notice.kind.value, "severity": notice.severity.value, "account_id": notice.account_id}
         with explained():
             client.publish(
-                TopicArn=self._topic_arn,
+                TopicArn=topic,
                 Subject=subject_of(notice),
                 Message=message_of(notice),
                 MessageStructure="json",

@@ -1,7 +1,8 @@
 """The windows of principals in the journal's DynamoDB table: a version in each, and nothing written over another's.
 
 Items: `window` / account#principal: the version, the window as text, and `expires`, the table's TTL attribute.
-Calls: 2 for an operation, 1 for one that comes again, and 1 or 2 more for each time that another got there first.
+Calls: 2 for an operation, 1 for one that comes again, and 1 or 2 more for each time that another got there first;
+all 1 for each megabyte, some dozen windows of the largest.
 """
 
 from __future__ import annotations
@@ -13,24 +14,25 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sg_compliance.aws.dynamodb_table import Key, Table, Write
 from sg_compliance.errors import StoreError
 from sg_compliance.realtime.mass_operations import KEPT_FOR, Window
-from sg_compliance.realtime.window_record import window_key, window_of, window_text
+from sg_compliance.realtime.window_record import watched_of, window_key, window_of, window_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sg_compliance.aws.dynamodb_table import Item
     from sg_compliance.aws.session import Sessions
     from sg_compliance.interfaces import Clock
-    from sg_compliance.realtime.mass_operations import Operation
+    from sg_compliance.realtime.mass_operations import Operation, Watched
     from sg_compliance.realtime.verdict import Verdict
 
-IAM_ACTIONS: Final = frozenset({"dynamodb:GetItem", "dynamodb:UpdateItem"})
+IAM_ACTIONS: Final = frozenset({"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"})
 
 _WINDOW: Final = "window"
 _UNUSED_FOR: Final = KEPT_FOR + timedelta(hours=1)
 _ATTEMPTS: Final = 40
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, OverflowError)
 _CHANGE: Final = "SET #version = :next, #state = :state, #expires = :expires"
 
 
@@ -69,6 +71,19 @@ class DynamoWindows:
             hint="take the operation once more in a minute: nothing was written",
         )
 
+    def all(self) -> Iterator[Watched]:
+        """The windows that something was added to in the last three hours: the table lets go of others some days late.
+
+        (DynamoDB developer guide, "Using time to live".)
+        """
+        now = int(self._clock.now().timestamp())
+        for item in self._table.query(_WINDOW, "", "#expires >= :now", {"now": now}):
+            key = Key(_WINDOW, item["sk"])
+            try:
+                yield watched_of(item["state"], key.sk)
+            except _UNREADABLE as error:
+                raise self._damaged(key, error) from error
+
     def _later(self, key: Key, attempt: int) -> Item:
         """The item after a pause: longer each time, and for each caller another."""
         longest = min(_FIRST_PAUSE * 2 ** (attempt // 2), _LONGEST_PAUSE)
@@ -88,8 +103,11 @@ class DynamoWindows:
             return _Kept(0, Window())
         try:
             return _Kept(item["version"], window_of(item["state"], operation))
-        except (ValueError, LookupError, TypeError, OverflowError) as error:
-            raise StoreError(
-                f"{self._table.place(key)}: what the table holds cannot be read: {error}",
-                hint="delete the item: the window begins anew, and nothing else depends on it",
-            ) from error
+        except _UNREADABLE as error:
+            raise self._damaged(key, error) from error
+
+    def _damaged(self, key: Key, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self._table.place(key)}: what the table holds cannot be read: {error}",
+            hint="delete the item: the window begins anew, and nothing else depends on it",
+        )

@@ -15,6 +15,7 @@ from sg_compliance.model.finding import FindingState, Severity
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sg_compliance.enforcement.prompt import Prompt
     from sg_compliance.model.finding import Finding
     from sg_compliance.policy.document import AccountConfig
     from sg_compliance.policy.reaction import ComplianceActions
@@ -39,12 +40,13 @@ class Action(StrEnum):
 class Circumstances(NamedTuple):
     """How the run came about. `automatic`: nobody looks at the plan. `severity`: the least that is acted on.
 
-    `level` stands in place of the account's enforcement level.
+    `level` stands in place of the account's enforcement level. `prompt`: an event gave rise to it.
     """
 
     automatic: bool = False
     severity: Severity = Severity.INFO
     level: Level | None = None
+    prompt: Prompt | None = None
 
 
 class Decision(NamedTuple):
@@ -62,8 +64,13 @@ class _Case(NamedTuple):
     config: AccountConfig | None
     actions: ComplianceActions
     circumstances: Circumstances
-    age: float | None
-    """Seconds since the finding was first seen."""
+    now: datetime
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the finding was first seen."""
+        first = self.finding.first_seen
+        return (self.now - first).total_seconds() if first else None
 
     @property
     def account(self) -> str:
@@ -72,9 +79,8 @@ class _Case(NamedTuple):
 
 def decide(finding: Finding, policy: Policy, circumstances: Circumstances, now: datetime) -> Decision:
     """What to do about the finding."""
-    age = (now - finding.first_seen).total_seconds() if finding.first_seen else None
     config = policy.account(finding.group.account_id)
-    case = _Case(finding, config, policy.document.policies().compliance_actions, circumstances, age)
+    case = _Case(finding, config, policy.document.policies().compliance_actions, circumstances, now)
     level, why = _level(case)
     untouched = _untouched(case, level, why)
     if untouched:
@@ -137,6 +143,9 @@ def _forbidden(case: _Case) -> str:
     own = case.config.actions if case.config else None
     if own and "remove_violating_rules" in own.model_fields_set and not own.remove_violating_rules:
         return f"{case.account} has actions.remove_violating_rules false"
+    prompt = case.circumstances.prompt
+    if prompt:
+        return prompt.objection(case.finding, case.now)
     return _not_by_itself(case) if case.circumstances.automatic else ""
 
 

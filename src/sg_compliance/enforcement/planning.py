@@ -40,7 +40,7 @@ class Planning:
     """All that decisions depend on, besides the group and its findings.
 
     `entries` are those of the journal by group. `despite_hold`: a person wants to change groups that were rolled back
-    a short while ago. `emergency`: groups are marked so.
+    a short while ago. `emergency`: groups are marked so. `explained`: a locked group gets the rule that says why.
     """
 
     policy: Policy
@@ -51,6 +51,7 @@ class Planning:
     entries: Mapping[Place, Sequence[Entry]] = field(default_factory=dict)
     despite_hold: bool = False
     emergency: bool = False
+    explained: bool = True
 
     @property
     def handling(self) -> ViolationHandling:
@@ -120,7 +121,8 @@ class Planning:
         worst = worst_of(closing)
         reason = (worst.reason or worst.message) if worst else ""
         strategies = {finding.rule_id: strategy_of(finding, self.policy, self.strategy) for finding in closing}
-        found = remedy(group, closing, strategies, evaluate, prefix_lists, marker(self.handling, reason))
+        marking = marker(self.handling, reason) if self.explained else ()
+        found = remedy(group, closing, strategies, evaluate, prefix_lists, marking)
         if settled(group, found.wanted):
             rules = tuple(dict.fromkeys(finding.rule_id for finding in closing))
             return NotPlanned(group.place, group.name, rules, "nothing is left to be taken away")

@@ -104,6 +104,18 @@ def write_all(descriptor: int, data: bytes) -> None:
         rest = rest[written:]
 
 
+def append_line(path: Path, line: str, *, sync: bool = False) -> None:
+    """Add a line to a file, which is made where there is none; `sync`: it is on the disk then. Raises OSError."""
+    make_folder(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        write_all(descriptor, f"{line}\n".encode())
+        if sync:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_folder(folder: Path) -> None:
     """Make the folder, and those above it, for this user only; each is on the disk before what goes into it."""
     if folder.is_dir():

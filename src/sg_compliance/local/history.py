@@ -1,20 +1,26 @@
-"""When each finding was first and last seen: one SQLite file, which several scans may use at once."""
+"""What is remembered of findings: one SQLite file, which several scans may use at once."""
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sg_compliance.errors import InputError
+from sg_compliance.model.finding import Severity
+from sg_compliance.model.remembered import NEVER, Kept, Remembered, in_order, kept_place, sighted
+from sg_compliance.model.security_group import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sg_compliance.model.finding import Finding
+    from sg_compliance.model.remembered import Dated
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS finding (
@@ -23,31 +29,68 @@ CREATE TABLE IF NOT EXISTS finding (
     last_seen TEXT NOT NULL
 ) WITHOUT ROWID
 """
-_SEEN: Final = """
-INSERT INTO finding VALUES (:id, :now, :now)
-ON CONFLICT (id) DO UPDATE SET first_seen = min(first_seen, :now), last_seen = max(last_seen, :now)
-RETURNING first_seen, last_seen
-"""
+"""As the first version made it. What came later is added, here as to files of that version."""
+
+_ADDED: Final = {
+    "account_id": "TEXT NOT NULL DEFAULT ''",
+    "region": "TEXT NOT NULL DEFAULT ''",
+    "group_id": "TEXT NOT NULL DEFAULT ''",
+    "group_name": "TEXT NOT NULL DEFAULT ''",
+    "rule_id": "TEXT NOT NULL DEFAULT ''",
+    "rank": "INTEGER",
+    "direction": "TEXT NOT NULL DEFAULT ''",
+    "reason": "TEXT NOT NULL DEFAULT ''",
+    "message": "TEXT NOT NULL DEFAULT ''",
+    "exempt": "INTEGER NOT NULL DEFAULT 0",
+    "told": f"INTEGER NOT NULL DEFAULT {NEVER}",
+    "told_at": "TEXT",
+}
+"""`rank` is NULL in a row of the first version, until the finding is seen again: only its times are known."""
+
+_COLUMNS: Final = ("id", "first_seen", "last_seen", *_ADDED)
+_WAITS: Final = "exempt = 0 AND rank > told"
+_INDEXES: Final = (
+    "CREATE INDEX IF NOT EXISTS finding_by_group ON finding (group_id)",
+    f"CREATE INDEX IF NOT EXISTS finding_that_waits ON finding (rank) WHERE {_WAITS}",
+)
+_RANK: Final = _COLUMNS.index("rank")
+_TIMES: Final = 3
+"""The columns before are the id and the two times."""
+
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM finding"  # noqa: S608  names of columns, all ours
+_PUT: Final = (
+    f"INSERT OR REPLACE INTO finding ({', '.join(_COLUMNS)}) "  # noqa: S608  the same
+    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
+)
+_DATE: Final = "UPDATE finding SET first_seen = ?, last_seen = ? WHERE id = ?"
+_OF_PLACE: Final = "SELECT id FROM finding WHERE group_id = ? AND account_id = ? AND region = ?"
+_AT_ONCE: Final = 500
 _WAIT_SECONDS: Final = 30.0
+_SEVERITIES: Final = {severity.rank: severity for severity in Severity}
+
+_Row: TypeAlias = "tuple[Any, ...]"
+"""In the order of the columns."""
 
 
 class SqliteHistory:
-    """The history in a file. Times are kept in UTC, as text that sorts."""
+    """The FindingHistory socket. Times are kept in UTC, to the second, as text that sorts. Raises InputError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         try:
-            self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+            self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute(_SCHEMA)
+            with closing(self._database.cursor()) as cursor, _transaction(cursor):
+                _prepare(cursor)
         except sqlite3.Error as error:
             self.close()
             raise self._unusable(error) from error
 
-    def _unusable(self, error: sqlite3.Error) -> InputError:
+    def _unusable(self, error: Exception) -> InputError:
         return InputError(
             f"{self._path}: cannot be used as a history of findings: {error}",
             hint="give a file that sg-compliance made, or one that is not there",
@@ -55,15 +98,69 @@ class SqliteHistory:
 
     def seen(self, findings: Iterable[Finding], now: datetime) -> list[Finding]:
         """The same findings with the times at which they were first and last seen, now among them."""
-        try:
-            with closing(self._database.cursor()) as cursor, _transaction(cursor):
-                return [_dated(cursor, finding, now) for finding in findings]
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
+        found, now = list(findings), _second(now)
+        with self._changing() as cursor:
+            rows = _rows(cursor, (finding.id for finding in found))
+            kept = _known(rows)
+            dated = []
+            for finding in found:
+                after = _sighted(rows.get(finding.id), kept.get(finding.id), finding, now)
+                kept[finding.id] = after
+                times = after.finding
+                dated.append(replace(finding, first_seen=times.first_seen, last_seen=times.last_seen))
+            _write(cursor, rows, kept.values())
+        return dated
+
+    def gone(self, place: Place, but_for: Iterable[str] = ()) -> None:
+        """Forget the findings of the group, save those with these ids."""
+        account_id, region, group_id = kept_place(place)
+        kept = frozenset(but_for)
+        with self._changing() as cursor:
+            known = cursor.execute(_OF_PLACE, (group_id, account_id, region)).fetchall()
+            cursor.executemany("DELETE FROM finding WHERE id = ?", [row for row in known if row[0] not in kept])
+
+    def untold(self, findings: Iterable[Dated]) -> frozenset[str]:
+        """The ids of those that are remembered and wait for people to be told."""
+        with self._changing() as cursor:
+            known = _known(_rows(cursor, (finding.id for finding in findings)))
+        return frozenset(name for name, kept in known.items() if kept.waits)
+
+    def told(self, findings: Iterable[Dated], now: datetime) -> None:
+        """People were told of these, as they are given."""
+        telling = list(findings)
+        with self._changing() as cursor:
+            rows = _rows(cursor, (finding.id for finding in telling))
+            kept = _known(rows)
+            for finding in telling:
+                if finding.id in kept:
+                    kept[finding.id] = kept[finding.id].once_told(finding, now)
+            _write(cursor, rows, kept.values())
+
+    def waiting(self, severities: Iterable[Severity]) -> Iterator[Remembered]:
+        """Open findings of these severities that people are to be told of, in the order of reports."""
+        found: list[Remembered] = []
+        with self._changing() as cursor:
+            for severity in frozenset(severities):
+                rows = cursor.execute(f"{_SELECT} WHERE {_WAITS} AND rank = ?", (severity.rank,))
+                found += [_kept_of(row).finding for row in rows]
+        yield from in_order(found)
 
     def close(self) -> None:
         """Give the file back."""
         self._database.close()
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Cursor]:
+        """A transaction that nobody else writes in."""
+        try:
+            with self._lock, closing(self._database.cursor()) as cursor, _transaction(cursor):
+                yield cursor
+        except (sqlite3.Error, _DamagedError) as error:
+            raise self._unusable(error) from error
+
+
+class _DamagedError(Exception):
+    """A row holds what this program does not write."""
 
 
 @contextmanager
@@ -78,7 +175,99 @@ def _transaction(cursor: sqlite3.Cursor) -> Iterator[None]:
     cursor.execute("COMMIT")
 
 
-def _dated(cursor: sqlite3.Cursor, finding: Finding, now: datetime) -> Finding:
-    row = {"id": finding.id, "now": now.isoformat(timespec="seconds")}
-    first, last = cursor.execute(_SEEN, row).fetchone()
-    return replace(finding, first_seen=datetime.fromisoformat(first), last_seen=datetime.fromisoformat(last))
+def _prepare(cursor: sqlite3.Cursor) -> None:
+    """Make the table, or add what the table of an older version lacks."""
+    cursor.execute(_SCHEMA)
+    there = {row[1] for row in cursor.execute("PRAGMA table_info(finding)")}
+    for name, kind in _ADDED.items():
+        if name not in there:
+            cursor.execute(f"ALTER TABLE finding ADD COLUMN {name} {kind}")
+    for statement in _INDEXES:
+        cursor.execute(statement)
+
+
+def _rows(cursor: sqlite3.Cursor, ids: Iterable[str]) -> dict[str, _Row]:
+    """The rows with these ids, as they stand."""
+    found: dict[str, _Row] = {}
+    left = iter(dict.fromkeys(ids))
+    while part := tuple(islice(left, _AT_ONCE)):
+        question = f"{_SELECT} WHERE id IN ({', '.join('?' * len(part))})"
+        found.update((row[0], row) for row in cursor.execute(question, part))
+    return found
+
+
+def _known(rows: Mapping[str, _Row]) -> dict[str, Kept]:
+    """What is kept in the rows; of what an older version left nothing is known but its times."""
+    return {name: _kept_of(row) for name, row in rows.items() if row[_RANK] is not None}
+
+
+def _sighted(row: _Row | None, before: Kept | None, finding: Finding, now: datetime) -> Kept:
+    """What is kept once the finding is seen; the row of an older version gives its times."""
+    after = sighted(before, finding, now)
+    if before or not row:
+        return after
+    first, last = min(_time(row[1]), now), max(_time(row[2]), now)
+    return replace(after, finding=replace(after.finding, first_seen=first, last_seen=last))
+
+
+def _write(cursor: sqlite3.Cursor, rows: Mapping[str, _Row], after: Iterable[Kept]) -> None:
+    """Write what has changed: mostly nothing but the times, which stand in no index."""
+    wanted = [_row(kept) for kept in after]
+    whole = [row for row in wanted if row[_TIMES:] != rows.get(row[0], ())[_TIMES:]]
+    put = {row[0] for row in whole}
+    cursor.executemany(_PUT, whole)
+    dated = [(*row[1:_TIMES], row[0]) for row in wanted if row[0] not in put and row != rows[row[0]]]
+    cursor.executemany(_DATE, dated)
+
+
+def _row(kept: Kept) -> _Row:
+    finding = kept.finding
+    return (
+        finding.id,
+        _text(finding.first_seen),
+        _text(finding.last_seen),
+        *finding.place,
+        finding.group_name,
+        finding.rule_id,
+        finding.severity.rank,
+        finding.direction,
+        finding.reason,
+        finding.message,
+        int(kept.exempt),
+        kept.told,
+        _text(kept.told_at) if kept.told_at else None,
+    )
+
+
+def _kept_of(row: _Row) -> Kept:
+    finding_id, first, last, account, region, group, name, rule, rank, direction, reason, message, exempt, told, at = (
+        row
+    )
+    try:
+        finding = Remembered(
+            id=finding_id,
+            place=Place(account, region, group),
+            group_name=name,
+            rule_id=rule,
+            severity=_SEVERITIES[rank],
+            direction=direction,
+            reason=reason,
+            message=message,
+            first_seen=_time(first),
+            last_seen=_time(last),
+        )
+        return Kept(finding, bool(exempt), int(told), _time(at) if at else None)
+    except (ValueError, LookupError, TypeError) as error:
+        raise _DamagedError(f"what is kept of {finding_id} cannot be read: {error}") from error
+
+
+def _second(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(microsecond=0)
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 from sg_compliance.enforcement.wire import notice_record
-from sg_compliance.local.durable import PRIVATE_FILE, make_folder, storing, write_all
+from sg_compliance.local.durable import append_line, storing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +22,6 @@ class FileNotifier:
 
     def send(self, notice: Notice) -> None:
         """Add a line. Raises StoreError."""
-        line = json.dumps(notice_record(notice), sort_keys=True) + "\n"
+        line = json.dumps(notice_record(notice), sort_keys=True)
         with storing(self._path, "the notice cannot be written"):
-            make_folder(self._path.parent)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
-            try:
-                write_all(descriptor, line.encode())
-            finally:
-                os.close(descriptor)
+            append_line(self._path, line)

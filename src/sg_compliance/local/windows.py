@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from sg_compliance.local.database import Database
 from sg_compliance.realtime.mass_operations import KEPT_FOR, Window
-from sg_compliance.realtime.window_record import window_key, window_of, window_text
+from sg_compliance.realtime.window_record import watched_of, window_key, window_of, window_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sg_compliance.interfaces import Clock
-    from sg_compliance.realtime.mass_operations import Operation
+    from sg_compliance.realtime.mass_operations import Operation, Watched
     from sg_compliance.realtime.verdict import Verdict
 
 _SCHEMA: Final = """
@@ -28,8 +28,8 @@ _UNUSED_FOR: Final = KEPT_FOR + timedelta(hours=1)
 class SqliteWindows:
     """The OperationWindows socket. A window that nothing was added to for three hours goes. Raises StoreError."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._database = Database(path, _SCHEMA)
+    def __init__(self, path: Path, clock: Clock, *, reading: bool = False) -> None:
+        self._database = Database(path, _SCHEMA, reading=reading)
         self._clock = clock
 
     def close(self) -> None:
@@ -48,6 +48,17 @@ class SqliteWindows:
                 cursor.execute("INSERT OR REPLACE INTO operation_window VALUES (?, ?, ?)", row)
                 cursor.execute("DELETE FROM operation_window WHERE expires < ?", (int(now.timestamp()),))
         return verdict
+
+    def all(self) -> Iterator[Watched]:
+        """The windows that something was added to in the last three hours."""
+        now = int(self._clock.now().timestamp())
+        with self._database.reading() as cursor:
+            rows = cursor.execute("SELECT key, state FROM operation_window WHERE expires >= ?", (now,)).fetchall()
+        for key, text in rows:
+            try:
+                yield watched_of(text, key)
+            except (ValueError, LookupError, TypeError, OverflowError) as error:
+                raise self._database.unreadable("a window of operations", error) from error
 
     def _window(self, text: str, operation: Operation) -> Window:
         try:

@@ -20,6 +20,10 @@ class NoticeKind(StrEnum):
     ROLLBACK = "rollback"
     BRAKE = "brake"
     OPERATION = "operation"
+    BLOCK = "block"
+    VIOLATION = "violation"
+    DIGEST = "digest"
+    SUSPICION = "suspicion"
 
 
 @dataclass(frozen=True, slots=True)

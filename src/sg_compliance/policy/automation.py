@@ -14,7 +14,7 @@ from pydantic import AfterValidator, WithJsonSchema, model_validator
 from sg_compliance.policy.rule import Count, Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _PATTERN: Final = r"^[A-Za-z0-9_+=,.@:/*?-]*[A-Za-z0-9][A-Za-z0-9_+=,.@:/*?-]*$"
 _ASSUMED: Final = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)(?:/.*)?", re.ASCII)
@@ -22,7 +22,8 @@ _ROLE: Final = re.compile(r"arn:[\w-]+:iam::\d{12}:role/(?:.*/)?([^/]+)", re.ASC
 _WILD: Final = {"*": "[^/]*", "?": "[^/]"}
 
 
-def _pattern(text: str) -> str:
+def check_pattern(text: str) -> str:
+    """The pattern as it is given. Raises ValueError where it is none, or names everybody."""
     if not re.fullmatch(_PATTERN, text):
         message = 'expected an ARN or the name of a role, with * and ? for what varies ("*" alone names everybody)'
         raise ValueError(message)
@@ -31,7 +32,7 @@ def _pattern(text: str) -> str:
 
 PrincipalPattern: TypeAlias = Annotated[
     str,
-    AfterValidator(_pattern),
+    AfterValidator(check_pattern),
     WithJsonSchema(
         {"description": "An ARN or the name of a role, with * and ?.", "type": "string", "pattern": _PATTERN}
     ),
@@ -66,15 +67,18 @@ class Known(NamedTuple):
 
 def automation_of(principal: str, known: Mapping[str, Automation]) -> Known | None:
     """What is said of the principal (its ARN): by the longest of the patterns that name it, the most exact one."""
-    names = set(_names(principal))
-    found = [pattern for pattern in known if any(_matcher(pattern).fullmatch(name) for name in names)]
-    if not found:
-        return None
-    pattern = max(found, key=lambda each: (len(each), each))
-    return Known(pattern, known[pattern])
+    pattern = naming(known, names_of(principal))
+    return Known(pattern, known[pattern]) if pattern else None
 
 
-def _names(principal: str) -> Iterator[str]:
+def naming(patterns: Iterable[str], names: Iterable[str]) -> str:
+    """The longest of the patterns that has one of the names; empty where none has."""
+    asked = set(names)
+    found = [pattern for pattern in patterns if any(_matcher(pattern).fullmatch(name) for name in asked)]
+    return max(found, key=lambda each: (len(each), each), default="")
+
+
+def names_of(principal: str) -> Iterator[str]:
     """The ARN; of a role also its name, and of a role's session the two ARNs of the role."""
     yield principal
     if assumed := _ASSUMED.fullmatch(principal):

@@ -64,13 +64,18 @@ READERS: Final[Mapping[str, Callable[[Call], Change | None]]] = {
 
 def parse_text(body: str, ours: Ours) -> Change | Skipped:
     """Read an event as text: the body of an SQS message. Raises RejectedEventError."""
+    return parse(read_json(body), ours)
+
+
+def read_json(body: str) -> object:
+    """The JSON of a message, strictly. Raises RejectedEventError."""
     if len(body) > LONGEST_EVENT:
         raise RejectedEventError(f"the message has {len(body)} characters: more than {LONGEST_EVENT}")
     try:
-        event = json.loads(body, object_pairs_hook=_unambiguous, parse_constant=_no_number)
+        event: object = json.loads(body, object_pairs_hook=_unambiguous, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise RejectedEventError(f"the message is no JSON that can be read: {type(error).__name__}") from error
-    return parse(event, ours)
+    return event
 
 
 def _unambiguous(pairs: list[tuple[str, object]]) -> Json:
@@ -134,7 +139,7 @@ def _account(event: Json, detail: Json, ours: Ours) -> str:
     account_id = identifier(detail.get("recipientAccountId"), ACCOUNT_ID, "recipientAccountId")
     if detail is not event and event.get("account") != account_id:
         raise RejectedEventError(f"the envelope is not of {account_id}, the account that the record is for")
-    if ours.accounts is not None and account_id not in ours.accounts:
+    if not ours.answers_for(account_id):
         raise RejectedEventError(
             f"account {account_id} is none of ours", hint="find out how its events came here, or add the account"
         )

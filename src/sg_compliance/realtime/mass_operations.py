@@ -97,6 +97,14 @@ class Window:
         return sorted([*self.seconds, *(counted(each.time, failed=each.failed) for each in self.operations)])
 
 
+class Watched(NamedTuple):
+    """Whose window it is."""
+
+    account_id: str
+    principal: str
+    window: Window
+
+
 def limits_of(mass: MassOperations, known: Mapping[str, Automation], principal: str) -> Limits:
     """The limits of a principal (its ARN): as for everybody, but for what is said of it as known automation."""
     limits = Limits(mass.threshold_per_minute, mass.threshold_per_hour, mass.escalate_after_operations)

@@ -101,6 +101,10 @@ class Ours:
                     f"{arn!r} is no ARN of a role", hint="write it like arn:aws:iam::111122223333:role/NAME"
                 )
 
+    def answers_for(self, account_id: str) -> bool:
+        """Whether the account is one of those that this tool answers for."""
+        return self.accounts is None or account_id in self.accounts
+
     def standing(self, who: Principal, account_id: str) -> Standing:
         """What the caller is to us, in the account that the call changed."""
         session, issuer = _SESSION.fullmatch(who.arn), _ROLE.fullmatch(who.session_issuer)
@@ -111,6 +115,10 @@ class Ours:
         consistent = readable and len(claims) == 1 and who.type == "AssumedRole"
         here = all(role.account == account_id and self._is_ours(role) for role in claims)
         return Standing.OWN if consistent and here and who.session_name in self.session_names else Standing.IMPOSTOR
+
+    def owns(self, account_id: str, role_name: str) -> bool:
+        """Whether it is one of our roles, whoever has a session of it."""
+        return self._is_ours(_Role(account_id, role_name))
 
     def _is_ours(self, role: _Role) -> bool:
         """By ARN the account counts too; paths do not, for a session's ARN has none (IAM user guide, identifiers)."""

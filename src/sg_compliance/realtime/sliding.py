@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from datetime import timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 _SECOND: Final = timedelta(seconds=1)
@@ -57,18 +57,28 @@ def dense(moments: list[Moment], time: datetime, span: timedelta) -> list[Dense]
     so none of the true windows holds more.
     """
     near = [each for each in moments if time - span - _SECOND < each.last and each.first < time + span + _SECOND]
+    return sorted((each for each in _windows(near, span) if each.since <= time < each.until), key=_densest_first)
+
+
+def densest(moments: list[Moment], span: timedelta) -> Dense | None:
+    """Of all windows of that span the densest, the earliest of several; None where there is nothing."""
+    return min(_windows(sorted(moments), span), key=_densest_first, default=None)
+
+
+def _windows(near: list[Moment], span: timedelta) -> Iterator[Dense]:
+    """The window that starts at each of the moments, which are sorted."""
     ended = sorted(near, key=_last)
     begun, over = [each.first for each in near], [each.last for each in ended]
     into, out, latest = _totals(near), _totals(ended), list(accumulate(map(_last, near), max))
-    found = []
-    for moment in near[: bisect_right(begun, time)]:
+    for moment in near:
         until = moment.last + span
-        if time < until:
-            end, start = bisect_left(begun, until), bisect_left(over, moment.first)
-            (number, failed), (before, failed_before) = into[end], out[start]
-            window = Dense(moment.first, until, number - before, failed - failed_before, moment.first, latest[end - 1])
-            found.append(window)
-    return sorted(found, key=lambda each: (-each.number, each.since))
+        end, start = bisect_left(begun, until), bisect_left(over, moment.first)
+        (number, failed), (before, failed_before) = into[end], out[start]
+        yield Dense(moment.first, until, number - before, failed - failed_before, moment.first, latest[end - 1])
+
+
+def _densest_first(window: Dense) -> tuple[int, datetime]:
+    return -window.number, window.since
 
 
 def _last(moment: Moment) -> datetime:

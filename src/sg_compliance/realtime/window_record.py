@@ -10,9 +10,9 @@ import hashlib
 import json
 import zlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sg_compliance.realtime.mass_operations import Operation, Window
+from sg_compliance.realtime.mass_operations import Operation, Watched, Window
 from sg_compliance.realtime.sliding import Moment
 from sg_compliance.realtime.verdict import Level, Mark, Verdict
 
@@ -35,9 +35,11 @@ def window_key(operation: Operation) -> str:
 def window_text(window: Window) -> str:
     """The window as text."""
     names = sorted({name for each in window.operations for name in (each.region, each.group_id)})
+    whose = window.operations[0] if window.operations else None
     number = {name: index for index, name in enumerate(names)}
     record = {
         "version": _VERSION,
+        **({"account_id": whose.account_id, "principal": whose.principal} if whose else {}),
         "names": names,
         "operations": [
             [each.event_id, _number(each.time), number[each.region], number[each.group_id], int(each.failed)]
@@ -50,16 +52,40 @@ def window_text(window: Window) -> str:
     return base64.b64encode(packed).decode()
 
 
+class _Whose(NamedTuple):
+    account_id: str
+    principal: str
+
+
 def window_of(text: str, operation: Operation) -> Window:
     """The window that was kept for the operation's principal.
 
     Raises ValueError, LookupError, TypeError, OverflowError for what is none.
     """
-    record = json.loads(_unpacked(text))
+    return _window(_record(text), _Whose(operation.account_id, operation.principal))
+
+
+def watched_of(text: str, key: str) -> Watched:
+    """The window that was kept under the key, and whose it is: as the record says, as the key does in older ones.
+
+    Raises as `window_of` does.
+    """
+    record = _record(text)
+    account_id, _, principal = key.partition("#")
+    whose = _Whose(str(record.get("account_id", account_id)), str(record.get("principal", principal)))
+    return Watched(*whose, _window(record, whose))
+
+
+def _record(text: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(_unpacked(text))
     if record["version"] != _VERSION:
         message = f"version {record['version']!r} is not known here"
         raise ValueError(message)
-    names, who = record["names"], operation
+    return record
+
+
+def _window(record: dict[str, Any], who: _Whose) -> Window:
+    names = record["names"]
     return Window(
         tuple(
             Operation(event_id, who.account_id, names[region], who.principal, names[group], _time(time), bool(failed))
@@ -99,7 +125,7 @@ def _verdict_record(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _verdict_of(record: dict[str, Any], who: Operation) -> Verdict:
+def _verdict_of(record: dict[str, Any], who: _Whose) -> Verdict:
     return Verdict(
         **{name: record[name] for name in _PLAIN},
         level=Level(record["level"]),

@@ -69,19 +69,22 @@ class Stores:
 class Transactions:
     """Transactions of one run. Each returns an Outcome and raises only what says that the run cannot go on at all."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a run is made of
         self,
         writer: RuleWriter,
         stores: Stores,
         clock: Clock,
         run: Run,
         since: Since = Since(),  # noqa: B008 - it cannot change
+        *,
+        lease: timedelta = LEASE,
     ) -> None:
         self._writer = writer
         self._stores = stores
         self._clock = clock
         self._run = run
         self._since = since
+        self._lease = lease
         self._despite_pause = False
         self._accounting = Accounting(stores.audit, stores.notifier, clock, run)
 
@@ -107,12 +110,12 @@ class Transactions:
     def _locked(self, place: Place, name: str, work: Callable[[Held], Outcome]) -> Outcome:
         """What comes of the work under the lock."""
         try:
-            lock = self._stores.journal.lock(place, self._run.id, self._clock.now(), LEASE)
+            lock = self._stores.journal.lock(place, self._run.id, self._clock.now(), self._lease)
         except GroupLockedError as error:
             return Outcome(place, name, Status.LOCKED, str(error), error.hint)
         except SgComplianceError as error:
             return Outcome(place, name, Status.FAILED, str(error), error.hint)
-        held = Held(lock, self._stores.journal, self._clock, LEASE)
+        held = Held(lock, self._stores.journal, self._clock, self._lease)
         try:
             return work(held)
         except GroupGoneError as error:

@@ -20,6 +20,7 @@ READING: Final[Mapping[str, Callable[[Scene, Json], Json]]] = {
     "DescribeRegions": describe.regions,
     "DescribeSecurityGroupRules": describe.security_group_rules,
     "DescribeSecurityGroups": describe.security_groups,
+    "GetManagedPrefixListAssociations": describe.managed_prefix_list_associations,
     "GetManagedPrefixListEntries": describe.managed_prefix_list_entries,
 }
 MUTATING: Final[Mapping[str, Callable[[Scene, Json], Json]]] = {

@@ -73,6 +73,12 @@ class Group:
     tags: Tags = ()
     rules: tuple[Rule, ...] = ()
 
+    def prefix_list_ids(self, *, is_egress: bool) -> list[str]:
+        """The prefix lists that the rules of one direction refer to."""
+        return [
+            rule.peer.value for rule in self.rules if rule.is_egress is is_egress and rule.peer.kind == "PrefixListIds"
+        ]
+
     def with_rules(self, changed: Mapping[str, Rule]) -> Group:
         """The same group, the rules with these ids replaced."""
         return replace(self, rules=tuple(changed.get(rule.rule_id, rule) for rule in self.rules))

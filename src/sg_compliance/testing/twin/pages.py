@@ -1,6 +1,7 @@
 """Filters and pages of the describe calls.
 
-A filter's values are alternatives and may hold `*` and `?`; filters must all match.
+A filter's values are alternatives and may hold `*` and `?`, a backslash before one that is meant; case counts. Filters
+must all match.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
 """
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 _MOST_VALUES: Final = 200
+_PART: Final = re.compile(r"\\.|.", re.DOTALL)
+_WILD: Final = {"*": ".*", "?": "."}
 
 
 def matching(
@@ -51,8 +54,12 @@ def _of_tags(name: str, tags_of: Callable[[_Item], Iterable[tuple[str, str]]]) -
 
 @lru_cache(maxsize=4096)
 def _pattern(value: str) -> Callable[[str], Any]:
-    text = re.escape(value).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.compile(text, re.DOTALL).fullmatch
+    return re.compile(_PART.sub(_as_regex, value), re.DOTALL).fullmatch
+
+
+def _as_regex(part: re.Match[str]) -> str:
+    text = part[0]
+    return _WILD.get(text) or re.escape(text.removeprefix("\\") or text)
 
 
 def paged(  # noqa: PLR0913  what a page is made of

@@ -144,6 +144,15 @@ class Scene:
             if other.group_id != group.group_id and any(rule.peer.value == group.group_id for rule in other.rules)
         ]
 
+    def referring_to_list(self, prefix_list_id: str) -> list[Group]:
+        """Groups, of any account in this region, whose rules refer to the list; as they were `lag` seconds ago."""
+        return [
+            group
+            for region in self.same_region()
+            for group in self._as_of(region).values()
+            if any(prefix_list_id in group.prefix_list_ids(is_egress=is_egress) for is_egress in (False, True))
+        ]
+
     def same_region(self) -> list[Region]:
         """The region of that name of every account."""
         return [region for (_, name), region in self.world.regions.items() if name == self.region_name]
