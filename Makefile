@@ -2,19 +2,21 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+EMULATED := .venv-emulator
 CODE := $(wildcard src tests benchmarks tools)
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check format format-check lint types schema reference picture benchmark lock clean
+.PHONY: help demo test check format format-check lint types schema reference picture benchmark package lock clean
 
 # An environment whose set-up was cut short, whose Python is gone, or that was made in another folder (its scripts would
 # run that folder's code) loses its stamps here, before make looks at them, and is made anew.
 IGNORED := $(shell [ -x $(BIN)/python ] && [ ! -e $(VENV)/.unfinished ] && \
 	[ "$$(cat $(VENV)/.made-in 2>/dev/null)" = "$$(pwd -P)" ] || \
-	rm -f $(VENV)/.made-in $(VENV)/.demo-ready $(VENV)/.dev-ready)
+	rm -f $(VENV)/.made-in $(VENV)/.demo-ready $(VENV)/.dev-ready; \
+	[ -x $(EMULATED)/bin/python ] && [ -e build/lambda/here ] || rm -f $(EMULATED)/.ready)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +24,7 @@ help: ## this list
 demo: $(VENV)/.demo-ready ## install into .venv, then scan the embedded demo organisation, change it, take it back
 	@$(BIN)/sg-compliance demo
 
-test: $(VENV)/.dev-ready ## all tests, with branch coverage (on all processors; WORKERS=0 for one process)
+test: $(VENV)/.dev-ready $(EMULATED)/.ready ## all tests, with branch coverage (on all processors; WORKERS=0 for one process)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
 
 check: format-check lint types test ## format, lint, types and tests: all a change must pass
@@ -53,6 +55,15 @@ picture: $(VENV)/.demo-ready ## draw the README's terminal picture from a real r
 benchmark: $(VENV)/.dev-ready ## speed and memory, beside other tools
 	@$(BIN)/python -m benchmarks
 
+LAMBDA_PYTHON ?= 3.12
+LAMBDA_ARCH ?= arm64
+
+package: $(VENV)/.made-in ## build the Lambda's zip in dist/ (LAMBDA_PYTHON=3.12 LAMBDA_ARCH=arm64, or x86_64)
+	@$(BIN)/python tools/package.py --python $(LAMBDA_PYTHON) --arch $(LAMBDA_ARCH)
+
+# MiniStack pins its own botocore and runs functions with its own Python, so it lives apart from the rest.
+EMULATOR := awslambdaric boto3 ministack==1.5.33
+
 # The oldest supported Python makes the locks: what newer ones need is then a subset. UPGRADE=--upgrade takes new versions.
 LOCK_PYTHON ?= python3.11
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes \
@@ -63,9 +74,12 @@ lock: ## write the hash-locked requirements anew (UPGRADE=--upgrade takes new ve
 	@$(PIP_COMPILE) --all-extras --build-deps-for wheel --output-file requirements-dev.lock pyproject.toml
 	@$(PIP_COMPILE) --extra demo --build-deps-for wheel --constraint requirements-dev.lock \
 		--output-file requirements.lock pyproject.toml
+	@.venv-lock/bin/python tools/package.py --requirements | $(PIP_COMPILE) --constraint requirements-dev.lock \
+		--output-file requirements-lambda.lock -
+	@printf '%s\n' $(EMULATOR) | $(PIP_COMPILE) --output-file requirements-emulator.lock -
 
 clean: ## remove everything that make made
-	@rm -rf $(VENV) .venv-lock .benchmarks .coverage htmlcov dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(EMULATED) .venv-lock .benchmarks .coverage htmlcov dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment ----
@@ -122,3 +136,13 @@ $(VENV)/.demo-ready: $(VENV)/.made-in requirements.lock pyproject.toml
 $(VENV)/.dev-ready: $(VENV)/.made-in requirements-dev.lock pyproject.toml
 	$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/.demo-ready
+
+# What stands in for AWS in tests of the Lambda: the emulator, and the wheels that the function's package imports.
+$(EMULATED)/.ready: $(VENV)/.made-in requirements-emulator.lock requirements-lambda.lock
+	@echo "Installing what requirements-emulator.lock and requirements-lambda.lock list (once; later runs skip this)"
+	@rm -rf $(EMULATED)
+	@$(call quietly,$(BIN)/python -m venv --without-pip $(EMULATED))
+	@$(call quietly,$(BIN)/python -m pip --python $(EMULATED)/bin/python install --disable-pip-version-check \
+		--require-hashes -r requirements-emulator.lock)
+	@$(call quietly,$(BIN)/python tools/package.py --arch here --dependencies-only)
+	@touch $@

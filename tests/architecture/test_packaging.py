@@ -13,7 +13,7 @@ import pytest
 import sg_compliance
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lambda.lock", "requirements-emulator.lock")
 NOT_OURS = {"__pycache__", "build", "dist", "htmlcov", "node_modules"}
 
 # Written in pieces, so that this file does not hold what it looks for.
@@ -51,7 +51,7 @@ def our_files() -> list[Path]:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_locked_package_is_pinned_and_hashed(lock: str) -> None:
     entries = re.findall(r"^[^\s#].*(?:\n[ ].*)*", read(lock), re.MULTILINE)
-    assert len(entries) > 20
+    assert len(entries) > 5
     assert [e.split()[0] for e in entries if "==" not in e.split()[0] or "--hash=sha256:" not in e] == []
 
 

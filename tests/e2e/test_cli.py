@@ -23,6 +23,8 @@ COMMANDS = [
     ["apply"],
     ["remediate"],
     ["rollback"],
+    ["simulate"],
+    ["respond"],
     ["demo"],
     ["policy", "check"],
     ["policy", "show"],

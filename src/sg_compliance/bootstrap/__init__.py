@@ -84,12 +84,18 @@ def load_policy(name: str | None) -> ParsedPolicy:
     """Read a policy from a file or, under its name, one that comes with the package. Raises PolicyError, InputError."""
     from sg_compliance.policy.parse import parse_policy
 
+    path, source = policy_file(name)
+    return parse_policy(read_text(path), source)
+
+
+def policy_file(name: str | None) -> tuple[Path, str]:
+    """The file of a policy, and what people call it. Raises InputError where there is none."""
     known = shipped_policies()
     path = Path(name) if name and Path(name).is_file() else known.get(name or "default")
     if path is None:
         message = f"{name}: there is no such policy file"
         raise InputError(message, hint=f"give a file, or one of the policies that ship: {', '.join(known)}")
-    return parse_policy(read_text(path), path.name if path in known.values() else str(path))
+    return path, path.name if path in known.values() else str(path)
 
 
 def judge(policy: str | None, environment: str | None, granted: Sequence[Concession] = ()) -> Judge:

@@ -16,18 +16,21 @@ TAKEN: Final = {
     "audit verify": _KEPT,
     "backups list": _KEPT,
     "backups show": _KEPT,
+    "block": _SWITCHED | {"--external-id"},
+    "blocks list": _KEPT,
     "history": _KEPT,
     "pause": _SWITCHED,
     "plan": _KEPT | {"--external-id"},
     "resume": _SWITCHED,
     "rollback": _CHANGING,
+    "unblock": _SWITCHED | {"--external-id"},
     "unprotect": _TOLD,
 }
 """The options of those that each command takes."""
 _SAID: Final = {"unprotect": " --reason TEXT --approved-by NAME"}
 """What only a person can say, as a place to put it."""
 _COMMAND: Final = re.compile(
-    rf"\bsg-compliance ({'|'.join(sorted(TAKEN, key=len, reverse=True))})\b((?: (?:sg|run)-[\w-]+)?)"
+    rf"\bsg-compliance ({'|'.join(sorted(TAKEN, key=len, reverse=True))})\b((?: (?:sg|run|block)-[\w-]+)?)"
 )
 
 

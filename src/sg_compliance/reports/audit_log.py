@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from sg_compliance.evaluation.wording import listed
-from sg_compliance.reports.untrusted import visible
+from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,8 +40,12 @@ def unreadable_line(count: int) -> Text:
 def _subject(event: Mapping[str, Any]) -> str:
     name = f" ({_said(event.get('group_name'))})" if event.get("group_name") else ""
     place = "/".join(_said(event.get(key)) for key in ("account_id", "region") if event.get(key))
-    group = f"of {_said(event['group_id'])}{name}" if event.get("group_id") else ""
+    group = f"of {_said(event['group_id'])}{name}" if event.get("group_id") else _principal(event)
     return " ".join(part for part in (group, f"in {place}" if place else "") if part)
+
+
+def _principal(event: Mapping[str, Any]) -> str:
+    return f"of {_said(event['principal'])}" if event.get("principal") else ""
 
 
 def _result(event: Mapping[str, Any]) -> str:

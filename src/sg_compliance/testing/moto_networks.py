@@ -31,6 +31,7 @@ from sg_compliance.testing.twin import Twin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sg_compliance.testing.moto_trail import MotoTrail
     from sg_compliance.testing.organisation import Group, Interface, IpPermission, Organisation, PrefixList, Vpc
     from sg_compliance.testing.organisation.blueprint import PeerKind
 
@@ -39,9 +40,10 @@ _DELETED_DEFAULT_VPC: Final = "vpc-00000000000000000"
 """moto wants one. It is in no list, as where its owner has deleted it."""
 
 
-def play_networks(organisation: Organisation) -> None:
-    """Make moto's EC2 that of the organisation, in each account and region."""
+def play_networks(organisation: Organisation, trail: MotoTrail | None = None) -> None:
+    """Make moto's EC2 that of the organisation, in each account and region; changes to groups go into the trail."""
     ec2_backends.backend = DemoEc2Backend
+    DemoEc2Backend.trail = trail
     for account in organisation.accounts:
         for region in organisation.regions:
             _ = ec2_backends[account.account_id][region]  # made by being asked for
@@ -117,6 +119,8 @@ class DemoEc2Backend(EC2Backend):
         Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in demo_organisation().regions
     ]
 
+    trail: MotoTrail | None = None
+
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         organisation = demo_organisation()
@@ -125,7 +129,8 @@ class DemoEc2Backend(EC2Backend):
 
     @property
     def _url_module(self) -> SimpleNamespace:
-        return SimpleNamespace(url_bases=ec2_urls.url_bases, url_paths={"{0}/": responses_of(demo_twin()).dispatch})
+        answering = responses_of(demo_twin(), self.trail)
+        return SimpleNamespace(url_bases=ec2_urls.url_bases, url_paths={"{0}/": answering.dispatch})
 
     def get_security_group_from_id(self, group_id: str) -> SecurityGroup | None:
         """Give what an interface shows of a group. Its rules are in the twin."""

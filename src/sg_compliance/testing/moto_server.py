@@ -10,6 +10,7 @@ runs it in the foreground and prints one line of JSON when it is ready: a `DemoS
 closes, at once where that is closed already, as under many supervisors: `sleep infinity | python -m …` keeps it open.
 
 Security groups, their rules and tags are the EC2 twin's: pages, changes and refusals are as AWS's. All else is moto's.
+`--trail FILE` keeps every call that changes them, as CloudTrail and EventBridge tell it: a line of JSON each.
 
 Not shown as AWS would: ports as text and lists that are null, because EC2's XML has neither; pages of what is moto's;
 tags of groups in DescribeTags; where an interface is attached; the caller's real name in a refused AssumeRole;
@@ -30,6 +31,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from sg_compliance.errors import DemoUnavailableError
@@ -56,14 +58,17 @@ class DemoServer:
 
 
 @contextmanager
-def demo_organisation_process(port: int = 0) -> Iterator[DemoServer]:
+def demo_organisation_process(port: int = 0, trail: Path | None = None) -> Iterator[DemoServer]:
     """Serve the demo organisation from a child process until the block ends. Port 0 is any free port.
+
+    `trail`: the file in which changing calls are kept, as events.
 
     Raises:
         DemoUnavailableError: moto is not installed, or the server did not start; with what the server said.
     """
     _require_moto()
-    command = [sys.executable, "-m", __name__, "--port", str(port)]
+    kept = [] if trail is None else ["--trail", str(trail)]
+    command = [sys.executable, "-m", __name__, "--port", str(port), *kept]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
         subprocess.Popen(  # noqa: S603  this module, by this interpreter
@@ -116,21 +121,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve in the foreground until standard input closes, or until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m sg_compliance.testing.moto_server")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free port)")
-    port = parser.parse_args(arguments).port
+    parser.add_argument("--trail", type=Path, metavar="FILE", help="keep changing calls in this file, as events")
+    asked = parser.parse_args(arguments)
     try:
         _require_moto()
     except DemoUnavailableError as error:
         print(f"error: {error}\nhelp: {error.hint}", file=sys.stderr)  # noqa: T201  a command's own words
         return 2
-    _serve(port)
+    _serve(asked.port, asked.trail)
     return 0
 
 
-def _serve(port: int) -> None:
+def _serve(port: int, trail: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     _ignore_settings_of_the_user()
-    server = _server(port)
+    server = _server(port, trail)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -154,7 +160,7 @@ def _ignore_settings_of_the_user() -> None:
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 
-def _server(port: int) -> BaseWSGIServer:
+def _server(port: int, trail: Path | None) -> BaseWSGIServer:
     # moto is optional, and slow to import: only the process that serves needs it.
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
         DomainDispatcherApplication,
@@ -165,13 +171,15 @@ def _server(port: int) -> BaseWSGIServer:
 
     from sg_compliance.testing.moto_accounts import play_accounts  # noqa: PLC0415
     from sg_compliance.testing.moto_networks import play_networks  # noqa: PLC0415
+    from sg_compliance.testing.moto_trail import MotoTrail  # noqa: PLC0415
+    from sg_compliance.testing.trail import TrailFile  # noqa: PLC0415
 
     class QuietHandler(MotoRequestHandler):
         def log_request(self, *_: object) -> None:
             """Say nothing: nobody reads a line for each call."""
 
     play_accounts(demo_organisation())
-    play_networks(demo_organisation())
+    play_networks(demo_organisation(), MotoTrail(TrailFile(trail)) if trail else None)
     application = DomainDispatcherApplication(create_backend_app)
     return make_server(_LOOPBACK, port, application, threaded=True, request_handler=QuietHandler)
 

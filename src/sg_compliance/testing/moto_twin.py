@@ -1,7 +1,7 @@
 """moto's EC2 with the twin's security groups: AWS's rules over HTTP, everything around them moto's.
 
-`responses_of` gives moto's EC2 with the operations on groups, their rules and their tags answered by a twin. Answers
-are put into EC2's XML by moto.
+`responses_of` gives moto's EC2 with the operations on groups, their rules and their tags answered by a twin, and what
+refers to a prefix list. Answers are put into EC2's XML by moto; changing calls are kept in a trail where there is one.
 
 Not routed: DescribeTags, and what moto asks its own groups for, such as RunInstances. VPCs, prefix lists and interfaces
 that a client makes are moto's, and the twin does not know them.
@@ -17,10 +17,13 @@ from moto.core.utils import camelcase_to_underscores
 from moto.ec2.responses import EC2Response
 from werkzeug.exceptions import HTTPException
 
+from sg_compliance.testing.moto_trail import answered, caller_of
 from sg_compliance.testing.twin import Twin, TwinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sg_compliance.testing.moto_trail import MotoTrail
 
 _ROUTED: Final = (
     "AuthorizeSecurityGroupEgress",
@@ -29,6 +32,7 @@ _ROUTED: Final = (
     "DeleteSecurityGroup",
     "DescribeSecurityGroupRules",
     "DescribeSecurityGroups",
+    "GetManagedPrefixListAssociations",
     "ModifySecurityGroupRules",
     "RevokeSecurityGroupEgress",
     "RevokeSecurityGroupIngress",
@@ -39,16 +43,26 @@ _TAGGED_BY_THE_TWIN: Final = ("sg-", "sgr-")
 
 
 class TwinResponses(EC2Response):
-    """One request to moto's EC2. `twin` is set by `responses_of`."""
+    """One request to moto's EC2. `twin` and `trail` are set by `responses_of`."""
 
     twin: Twin
+    trail: MotoTrail | None = None
 
     def asked(self, operation: str, params: dict[str, Any]) -> ActionResult:
         """Give the twin's answer, or raise its refusal as EC2 sends it."""
         try:
-            return ActionResult(self.twin.call(self.current_account, self.region, operation, params))
+            answer = self.twin.call(self.current_account, self.region, operation, params)
         except TwinError as error:
+            self._keep(operation, params, {}, error)
             raise RefusedError(error) from error
+        self._keep(operation, params, answer)
+        return ActionResult(answer)
+
+    def _keep(self, operation: str, params: dict[str, Any], answer: dict[str, Any], *refusal: TwinError) -> None:
+        if self.trail:
+            place = self.current_account, self.region
+            caller = caller_of(*place, self.access_key, self.headers)
+            self.trail.keep(caller, answered(place, operation, params, answer, *refusal))
 
     def create_tags(self) -> ActionResult:
         """Tag groups and rules in the twin, all else in moto."""
@@ -67,10 +81,10 @@ class TwinResponses(EC2Response):
         return answer if answer and not params["Resources"] else in_moto()
 
 
-def responses_of(twin: Twin) -> type[TwinResponses]:
-    """Make moto's EC2 with this twin's security groups."""
+def responses_of(twin: Twin, trail: MotoTrail | None = None) -> type[TwinResponses]:
+    """Make moto's EC2 with this twin's security groups; changes to them are kept in the trail."""
     routed = {camelcase_to_underscores(operation): _routed(operation) for operation in _ROUTED}
-    return type("TwinResponses", (TwinResponses,), {"twin": twin, **routed})
+    return type("TwinResponses", (TwinResponses,), {"twin": twin, "trail": trail, **routed})
 
 
 def _routed(operation: str) -> Callable[[TwinResponses], ActionResult]:

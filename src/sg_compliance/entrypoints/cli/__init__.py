@@ -18,16 +18,20 @@ from sg_compliance.entrypoints.cli import (
     apply,
     audit,
     backups,
+    block,
     demo,
     exempt,
     explain,
     history,
+    mass_operations,
     pause,
     plan,
     policy,
     remediate,
+    respond,
     rollback,
     scan,
+    simulate,
     snapshot,
     unprotect,
 )
@@ -52,12 +56,18 @@ app.command(epilog=plan.EXAMPLES)(plan.plan)
 app.command(epilog=apply.EXAMPLES)(apply.apply)
 app.command(epilog=remediate.EXAMPLES)(remediate.remediate)
 app.command(epilog=rollback.EXAMPLES)(rollback.rollback)
+app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command(epilog=respond.EXAMPLES)(respond.respond)
 app.add_typer(backups.app, name="backups")
 app.command(epilog=history.EXAMPLES)(history.history)
 app.add_typer(exempt.app, name="exempt")
 app.command(epilog=unprotect.EXAMPLES)(unprotect.unprotect)
 app.command(epilog=pause.PAUSE_EXAMPLES)(pause.pause)
 app.command(epilog=pause.RESUME_EXAMPLES)(pause.resume)
+app.command(epilog=block.BLOCK_EXAMPLES)(block.block)
+app.command(epilog=block.UNBLOCK_EXAMPLES)(block.unblock)
+app.add_typer(block.app, name="blocks")
+app.add_typer(mass_operations.app, name="mass-operations")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 app.command(epilog=demo.EXAMPLES)(demo.demo)
