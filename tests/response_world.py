@@ -26,6 +26,7 @@ from tests.world import TwinSessions, World, make_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from sg_compliance.model.metric import Metric, MetricName
@@ -114,6 +115,22 @@ class Rejected:
         self.letters.append((body, reason))
 
 
+class MemorySlots:
+    """Slots of this process."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[str, str], datetime] = {}
+
+    def take(self, name: str, item: str, most: int, window: timedelta, now: datetime) -> bool:
+        """Take one."""
+        since = now - window
+        held = {key: time for key, time in self._taken.items() if key[0] == name and time > since}
+        if (name, item) not in held and len(held) >= most:
+            return False
+        self._taken[name, item] = held.get((name, item), now)
+        return True
+
+
 _OPEN: list[SqliteHistory | SqliteWindows] = []
 
 
@@ -136,6 +153,7 @@ class ResponseWorld:
     told: Told = field(default_factory=Told)
     figures: Figures = field(default_factory=Figures)
     rejected: Rejected = field(default_factory=Rejected)
+    slots: Any = field(default_factory=MemorySlots)
     ours: Ours = field(
         default_factory=lambda: Ours(frozenset({"sg-compliance-remediate"}), session_names=frozenset({"sg-compliance"}))
     )
@@ -154,6 +172,7 @@ class ResponseWorld:
             later=self.later,
             dead_letters=self.rejected,
             metrics=self.figures,
+            slots=self.slots,
             clock=world.clock,
             run=Run(f"respond-{uuid.uuid4()}", "sg-compliance"),
             terms=self.terms,

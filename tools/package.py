@@ -44,9 +44,17 @@ _OWN_BUT_NOT_SHIPPED: Final = (
     "local/companions.py",
     "local/documents.py",
     "local/files.py",
+    "reports/",
     "testing/",
 )
 """What only the command line and the demo import, and what needs a dependency that is not shipped."""
+_SHIPPED_ALL_THE_SAME: Final = (
+    "reports/__init__.py",
+    "reports/machine.py",
+    "reports/record.py",
+    "reports/untrusted.py",
+)
+"""The report that `scan` keeps."""
 _NOT_RUN: Final = re.compile(
     r"(^|/)(__pycache__|tests?)/|^bin/|\.dist-info/(INSTALLER|RECORD|REQUESTED)$|\.pyi$|\.stamp$"
 )
@@ -126,7 +134,8 @@ def _own_files() -> Iterator[tuple[str, Path]]:
     for top in (package, shipped):
         for name, path in _files(top):
             whole = (top.relative_to(SOURCE) / name).as_posix()
-            if not whole.removeprefix("sg_compliance/").startswith(_OWN_BUT_NOT_SHIPPED):
+            own = whole.removeprefix("sg_compliance/")
+            if own in _SHIPPED_ALL_THE_SAME or not own.startswith(_OWN_BUT_NOT_SHIPPED):
                 yield whole, path
 
 

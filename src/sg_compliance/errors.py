@@ -11,6 +11,7 @@ SgComplianceError
 ├── BackupNotFoundError   there is no such backup
 ├── BackupDamagedError    a backup is not what was written
 ├── StoreError            where backups, journal and audit log are kept cannot be read or written
+├── UnforeseenError       this program has failed at a message, and goes on with the others
 └── EventError            an event cannot be used
     └── RejectedEventError  it is not what AWS would write, or not for us: it goes to the dead letter queue
 """
@@ -103,6 +104,10 @@ class BackupDamagedError(SgComplianceError):
 
 class StoreError(SgComplianceError):
     """Where backups, journal and audit log are kept cannot be read or written."""
+
+
+class UnforeseenError(SgComplianceError):
+    """This program has failed at a message in a way that nobody foresaw; it goes on with the others."""
 
 
 class EventError(SgComplianceError):

@@ -83,15 +83,19 @@ class FindingStore(Protocol):
 class FindingHistory(Protocol):
     """Remembers when a finding was first and last seen, and whether people were told of it.
 
-    A finding that is seen again after it was gone is a new one. An exempt finding waits for nobody to be told of it;
-    one that is worse than what people were told of waits again.
+    A finding that is seen again after it was gone waits for people to be told anew; it is as old as it was if it was
+    gone for less than a day, else new. An exempt finding waits for nobody to be told of it; one that is worse than what
+    people were told of waits again.
     """
 
     def seen(self, findings: Iterable[Finding], now: datetime) -> list[Finding]:
         """The same findings with both times, now among them. Raises SgComplianceError."""
 
-    def gone(self, place: Place, but_for: Iterable[str] = ()) -> None:
-        """The group has no finding any more, save those with these ids. Raises SgComplianceError."""
+    def gone(self, place: Place, but_for: Iterable[str] = (), *, as_of: datetime) -> None:
+        """The group had no finding when it was read at that time, save those with these ids.
+
+        What was seen after that time is not gone. Raises SgComplianceError.
+        """
 
     def untold(self, findings: Iterable[Dated]) -> frozenset[str]:
         """The ids of those that are remembered and wait for people to be told. Raises SgComplianceError."""
@@ -231,6 +235,12 @@ class OperationWindows(Protocol):
     def all(self) -> Iterator[Watched]:
         """The windows that are kept now, in no order. Raises StoreError."""
 
+    def was_told(self, mark: str) -> bool:
+        """Whether people were told of this in the last two days. Raises StoreError."""
+
+    def note_told(self, mark: str) -> None:
+        """Note that people were told: after they were. Raises StoreError where it is not certain that it is kept."""
+
 
 class Looked(NamedTuple):
     """A group as it is now, with the prefix lists that it refers to."""
@@ -365,3 +375,13 @@ class Inbox(Protocol):
 
     def again(self, message: Message, delay: timedelta) -> None:
         """Let the message come again after the delay. Raises SgComplianceError."""
+
+
+class Slots(Protocol):
+    """How much may be done within a window of time, for several processes at once."""
+
+    def take(self, name: str, item: str, most: int, window: timedelta, now: datetime) -> bool:
+        """Whether the item has a slot under this name, or gets one: no more than `most` items within the window.
+
+        Taken again, a slot is the same one. Raises StoreError where it is not certain.
+        """

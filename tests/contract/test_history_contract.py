@@ -16,6 +16,7 @@ import pytest
 from sg_compliance.errors import SgComplianceError
 from sg_compliance.local.history import SqliteHistory
 from sg_compliance.model.finding import Severity
+from sg_compliance.model.remembered import REOPENED_WITHIN
 from sg_compliance.model.security_group import Place
 from tests.contract.histories import HOUR, in_table, times, waiting
 from tests.contract.store_homes import AwsHome, Wire, aws_on_loopback
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.e2e
 
 SPAWN = multiprocessing.get_context("spawn")
 LATER = START + 2 * HOUR
+MOMENT = timedelta(microseconds=1)
 AT_ONCE = 6
 
 
@@ -72,13 +74,56 @@ def test_the_first_and_the_last_time_are_kept_whatever_the_order(opened: Callabl
     assert times(opened().seen([finding(2)], LATER)) == {(LATER, LATER)}
 
 
-def test_a_finding_that_is_seen_again_after_it_was_gone_is_new(opened: Callable[[], FindingHistory]) -> None:
+@pytest.mark.parametrize(
+    ("after", "first"), [(REOPENED_WITHIN - MOMENT, START), (REOPENED_WITHIN, START + REOPENED_WITHIN)]
+)
+def test_a_finding_that_is_there_again_is_told_again_and_after_a_day_it_is_new(
+    opened: Callable[[], FindingHistory], after: timedelta, first: datetime
+) -> None:
     history = opened()
     history.told(history.seen([finding(1), finding(2)], START), START)
-    history.gone(finding(1).group.place)
+    history.gone(finding(1).group.place, as_of=START)
     assert history.untold([finding(1), finding(2)]) == set()
-    assert times(opened().seen([finding(1), finding(2)], LATER)) == {(LATER, LATER), (START, LATER)}
+    again = START + after
+    (one, two) = opened().seen([finding(1), finding(2)], again)
+    assert (one.first_seen, one.last_seen, two.first_seen) == (first, again, START)
     assert waiting(opened()) == [finding(1).id]
+    opened().told([one], again)
+    assert waiting(opened()) == []
+
+
+def test_what_is_gone_does_not_wait_and_goes_once(opened: Callable[[], FindingHistory]) -> None:
+    history = opened()
+    history.seen([finding(1)], START)
+    history.gone(finding(1).group.place, as_of=LATER)
+    assert (waiting(history), history.untold([finding(1)])) == ([], set())
+    history.gone(finding(1).group.place, as_of=LATER + 23 * HOUR)
+    again = LATER + REOPENED_WITHIN
+    assert times(opened().seen([finding(1)], again)) == {(again, again)}
+
+
+def test_what_was_seen_after_the_group_was_read_is_not_gone(opened: Callable[[], FindingHistory]) -> None:
+    """A scan has read the group, an event finds something, and the scan notes what is gone at its end."""
+    history = opened()
+    history.seen([finding(1, "OLD")], START - HOUR)
+    history.seen([finding(1), finding(1, "BEFORE")], START)
+    history.seen([finding(1, "BEFORE")], START + MOMENT)
+    opened().gone(finding(1).group.place, as_of=START)
+    assert waiting(opened()) == [finding(1, "BEFORE").id]
+    opened().gone(finding(1).group.place, as_of=START + MOMENT)
+    assert waiting(opened()) == []
+
+
+def test_who_comes_late_with_a_finding_that_is_gone_opens_it(opened: Callable[[], FindingHistory]) -> None:
+    """A scan dates what it finds with its beginning: it may have read the group after it was found to comply."""
+    history = opened()
+    history.told(history.seen([finding(1)], START), START)
+    history.gone(finding(1).group.place, as_of=LATER)
+    late = history.seen([finding(1)], START + HOUR)
+    assert times(late) == {(START, LATER + MOMENT)}
+    assert waiting(opened()) == [finding(1).id]
+    opened().told(late, LATER)
+    assert waiting(opened()) == []
 
 
 def test_what_is_gone_is_of_that_group_in_that_place_and_not_among_those_named(
@@ -88,10 +133,10 @@ def test_what_is_gone_is_of_that_group_in_that_place_and_not_among_those_named(
     owned = replace(finding(1), group=replace(finding(1).group, account_id="444455556666"))
     history = opened()
     history.seen([finding(1), finding(1, "TWO"), finding(11), elsewhere, owned], START)
-    opened().gone(finding(1).group.place, [finding(1, "TWO").id])
+    opened().gone(finding(1).group.place, [finding(1, "TWO").id], as_of=START)
     assert set(waiting(history)) == {finding(1, "TWO").id, finding(11).id, elsewhere.id, owned.id}
-    opened().gone(finding(1).group.place)
-    opened().gone(Place("1", "2", "3"))
+    opened().gone(finding(1).group.place, as_of=START)
+    opened().gone(Place("1", "2", "3"), as_of=START)
     assert set(waiting(history)) == {finding(11).id, elsewhere.id, owned.id}
 
 
@@ -128,7 +173,7 @@ def test_telling_of_what_was_there_before_is_no_telling_of_what_came_after(
 ) -> None:
     history = opened()
     before = history.seen([finding(1)], START)
-    history.gone(finding(1).group.place)
+    history.gone(finding(1).group.place, as_of=START)
     history.seen([finding(1)], START + timedelta(minutes=1))
     history.told(before, LATER)
     assert waiting(opened()) == [finding(1).id]
@@ -151,7 +196,7 @@ def test_what_waits_comes_whole_and_in_the_order_of_reports(opened: Callable[[],
 def test_findings_that_are_not_remembered_are_passed_over(opened: Callable[[], FindingHistory]) -> None:
     history = opened()
     (dated,) = history.seen([finding(1)], START)
-    history.gone(finding(1).group.place)
+    history.gone(finding(1).group.place, as_of=START)
     history.told([dated, finding(7)], LATER)
     assert history.untold([dated, finding(7)]) == set()
     assert (waiting(history), history.seen([], START)) == ([], [])
@@ -166,7 +211,7 @@ def test_more_than_a_call_takes_is_remembered_told_and_gone(opened: Callable[[],
     assert len(history.untold(dated)) == 72
     history.told(dated[:40], LATER)
     assert waiting(opened()) == [each.id for each in many[40:]]
-    history.gone(finding(1).group.place, [many[60].id])
+    history.gone(finding(1).group.place, [many[60].id], as_of=START)
     assert waiting(opened()) == [many[60].id]
 
 
@@ -183,8 +228,8 @@ def test_any_text_may_be_in_a_finding_and_a_long_one_is_cut(opened: Callable[[],
         assert max(map(len, (found.message, found.reason, found.group_name, *found.place))) <= 1_000
         history.told([found], LATER)
         assert waiting(history) == []
-        history.gone(odd.group.place)
-        assert times(history.seen([odd], LATER)) == {(LATER, LATER)}
+        history.gone(odd.group.place, as_of=START)
+        assert times(history.seen([odd], LATER)) == {(START, LATER)}
         history.told(history.waiting(Severity), LATER)
 
 
@@ -254,7 +299,7 @@ def test_a_file_of_the_first_version_keeps_its_times_and_waits_for_what_is_seen(
         assert waiting(history) == []
         assert history.untold([finding(1)]) == set()
         history.told([finding(1)], START)
-        history.gone(finding(3).group.place)
+        history.gone(finding(3).group.place, as_of=START)
         assert times(history.seen([finding(1), finding(2, exempt=True)], START)) == {(first, START)}
         assert waiting(history) == [finding(1).id]
         history.told(history.waiting(Severity), START)

@@ -13,6 +13,7 @@ from sg_compliance.aws import history as dynamo
 from sg_compliance.aws.history import KEPT_FOR
 from sg_compliance.errors import StoreError
 from sg_compliance.model.finding import Severity
+from sg_compliance.model.remembered import REOPENED_WITHIN
 from sg_compliance.model.security_group import Place
 from tests.contract.histories import HOUR, StillClock, in_table, times, waiting
 from tests.contract.store_homes import LOST, AwsHome, Refusal, Wire, aws_on_loopback
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 LATER = START + 2 * HOUR
+MOMENT = timedelta(microseconds=1)
 
 
 @pytest.fixture(scope="module")
@@ -61,21 +63,20 @@ def cost(home: AwsHome, act: Callable[[], object]) -> Counter[str]:
 def test_each_operation_costs_so_many_calls(aws: AwsHome) -> None:
     history, many = in_table(aws), [finding(1, f"RULE-{number}") for number in range(33)]
     assert cost(aws, lambda: history.seen(many, START)) == {"BatchGetItem": 1, "TransactWriteItems": 1}
-    assert cost(aws, lambda: history.seen(many, START + timedelta(minutes=59))) == {"BatchGetItem": 1}
-    assert cost(aws, lambda: history.seen(many, START + HOUR)) == {"BatchGetItem": 1, "TransactWriteItems": 1}
+    assert cost(aws, lambda: history.seen(many, START)) == {"BatchGetItem": 1}
+    assert cost(aws, lambda: history.seen(many, START + MOMENT)) == {"BatchGetItem": 1, "TransactWriteItems": 1}
     assert cost(aws, lambda: history.untold(many)) == {"BatchGetItem": 1}
     assert cost(aws, lambda: list(history.waiting([Severity.HIGH, Severity.LOW]))) == {"Query": 2}
     assert cost(aws, lambda: history.told(many, START)) == {"BatchGetItem": 1, "TransactWriteItems": 1}
     assert cost(aws, lambda: history.told(many, START)) == {"BatchGetItem": 1}
-    assert cost(aws, lambda: history.gone(Place("1", "2", "3"))) == {"Query": 1}
-    assert cost(aws, lambda: history.gone(finding(1).group.place)) == {
-        "Query": 1,
-        "BatchGetItem": 1,
-        "TransactWriteItems": 1,
-    }
-    assert items(aws) == []
+    assert cost(aws, lambda: history.gone(Place("1", "2", "3"), as_of=START)) == {"Query": 1}
+    place = finding(1).group.place
+    assert cost(aws, lambda: history.gone(place, as_of=START)) == {"Query": 1}
+    gone = {"Query": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
+    assert cost(aws, lambda: history.gone(place, as_of=START + MOMENT)) == gone
+    assert cost(aws, lambda: history.gone(place, as_of=LATER)) == {"Query": 1}
     assert cost(aws, lambda: history.seen([], START)) == {}
-    assert cost(aws, lambda: history.seen([*many, finding(2)], START)) == {"BatchGetItem": 2, "TransactWriteItems": 2}
+    assert cost(aws, lambda: history.seen([*many, finding(2)], LATER)) == {"BatchGetItem": 2, "TransactWriteItems": 2}
 
 
 def test_the_client_can_do_what_the_actions_allow_and_no_more(aws: AwsHome) -> None:
@@ -93,6 +94,17 @@ def test_both_items_end_ninety_days_after_the_finding_was_last_seen(aws: AwsHome
     assert ends == {f"findings#{finding(1).group.place}": end, "untold#high": end}
 
 
+def test_what_is_gone_ends_a_day_after_and_what_came_back_in_its_time(aws: AwsHome) -> None:
+    history = in_table(aws)
+    history.seen([finding(1)], START)
+    history.gone(finding(1).group.place, as_of=START + HOUR)
+    (kept,) = items(aws)
+    assert int(kept["expires"]["N"]) == int((START + HOUR + REOPENED_WITHIN).timestamp())
+    history.seen([finding(1)], LATER)
+    assert {int(each["expires"]["N"]) for each in items(aws)} == {int((LATER + KEPT_FOR).timestamp())}
+    assert len(items(aws)) == 2
+
+
 def test_what_is_past_its_end_is_gone_though_it_is_still_there(aws: AwsHome) -> None:
     history = in_table(aws)
     (dated,) = history.seen([finding(1)], START)
@@ -100,7 +112,7 @@ def test_what_is_past_its_end_is_gone_though_it_is_still_there(aws: AwsHome) -> 
     assert waiting(late) == []
     assert late.untold([dated]) == set()
     late.told([dated], START + KEPT_FOR)
-    late.gone(dated.group.place)
+    late.gone(dated.group.place, as_of=START)
     again = START + KEPT_FOR
     assert times(late.seen([finding(1)], again)) == {(again, again)}
     assert waiting(late) == [dated.id]
@@ -114,13 +126,13 @@ def test_a_lost_answer_or_another_in_the_way_changes_nothing(aws: AwsHome, answe
         lambda: history.seen([finding(1), finding(2)], START),
         lambda: history.told(history.waiting(Severity), START),
         lambda: history.seen([finding(1, severity=Severity.CRITICAL)], LATER),
-        lambda: history.gone(finding(2).group.place),
+        lambda: history.gone(finding(2).group.place, as_of=START),
     ):
         aws.wire.refuse("TransactWriteItems", answer)
         act()
     assert aws.wire.refusals == []
     assert [(each.id, each.severity) for each in history.waiting(Severity)] == [(finding(1).id, Severity.CRITICAL)]
-    assert len(items(aws)) == 2
+    assert len(items(aws)) == 3
 
 
 @pytest.mark.parametrize("action", ["BatchGetItem", "TransactWriteItems", "Query"])
@@ -129,11 +141,12 @@ def test_a_call_that_is_refused_is_named_and_what_was_begun_can_be_done_again(aw
     history.seen([finding(1)], START)
     aws.wire.refuse(action, Refusal(400, "AccessDeniedException"))
     with pytest.raises(StoreError, match=f"table {aws.name}.*dynamodb:") as denied:
-        history.gone(finding(1).group.place)
+        history.gone(finding(1).group.place, as_of=START)
     assert "allow dynamodb:" in denied.value.hint
     assert waiting(history) == [finding(1).id]
-    history.gone(finding(1).group.place)
-    assert items(aws) == []
+    history.gone(finding(1).group.place, as_of=START)
+    assert waiting(history) == []
+    assert len(items(aws)) == 1
 
 
 class Interfering:
@@ -171,7 +184,7 @@ def test_a_finding_that_is_told_while_it_is_seen_stays_told(aws: AwsHome) -> Non
 def test_a_finding_that_is_seen_while_it_goes_stays(aws: AwsHome) -> None:
     in_table(aws).seen([finding(1), finding(1, "TWO")], START)
     place = finding(1).group.place
-    Interfering(aws, lambda other: other.seen([finding(1)], LATER)).history.gone(place)
+    Interfering(aws, lambda other: other.seen([finding(1)], START + MOMENT)).history.gone(place, as_of=START)
     assert waiting(in_table(aws)) == [finding(1).id]
 
 
@@ -179,7 +192,7 @@ def test_a_finding_that_goes_and_comes_while_it_is_marked_as_told_waits(aws: Aws
     told = in_table(aws).seen([finding(1)], START)
 
     def begin_anew(other: DynamoHistory) -> None:
-        other.gone(finding(1).group.place)
+        other.gone(finding(1).group.place, as_of=START)
         other.seen([finding(1)], LATER)
 
     Interfering(aws, begin_anew).history.told(told, LATER)
@@ -235,7 +248,7 @@ def test_an_item_that_is_not_ours_is_said_to_be_unreadable(aws: AwsHome) -> None
     for act in (
         lambda: history.seen([finding(1)], START),
         lambda: waiting(history),
-        lambda: history.gone(finding(1).group.place),
+        lambda: history.gone(finding(1).group.place, as_of=START),
     ):
         with pytest.raises(StoreError, match=r"what the table holds cannot be read") as damaged:
             act()

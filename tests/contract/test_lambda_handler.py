@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from sg_compliance.entrypoints import lambda_handler
+from sg_compliance.entrypoints import lambda_handler, telemetry
 from sg_compliance.errors import AwsError
 from sg_compliance.model.security_group import Place
 from sg_compliance.realtime.second_look import SecondLook
@@ -23,6 +23,8 @@ from tests.response_world import real_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sg_compliance.model.finding import Finding
 
 pytestmark = pytest.mark.e2e
 
@@ -259,6 +261,28 @@ def test_what_is_mended_is_not_told_any_more(deployed: Deployed) -> None:
     assert open_ in notice["text"]
     assert mended not in notice["text"]
     assert deleted not in notice["text"]
+
+
+def test_what_events_find_while_a_scan_runs_is_not_wiped_by_what_it_has_read(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a group that complied when the scan read it, and of one that was not there."""
+    deployed.client("s3").put_object(Bucket=BUCKET, Key="config/policy.json", Body=policy("high"))
+    make_group(deployed, "open")
+    opened = make_group(deployed, "opened meanwhile", cidr="10.0.0.0/8")
+    usual, met = telemetry.violation, []
+
+    def meanwhile(finding: Finding) -> None:
+        usual(finding)
+        if not met:
+            met.append(finding.id)
+            permission = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": EVERYONE}]}
+            deployed.client("ec2").authorize_security_group_ingress(GroupId=opened, IpPermissions=[permission])
+            assert respond(messages(event_of(opened), event_of(make_group(deployed, "made meanwhile")))) == []
+
+    monkeypatch.setattr(telemetry, "violation", meanwhile)
+    assert scan()["open"] == {"high": 1}
+    assert lambda_handler.digest({"digest": "hourly"}, Invocation())["told"] == 3  # type: ignore[arg-type]
 
 
 def test_what_could_not_be_read_is_said_and_counted(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

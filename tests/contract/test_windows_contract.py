@@ -114,8 +114,8 @@ def burst(number: int, principal: str = "zoë", start: int = START) -> list[Even
 def test_operations_add_up_over_adapters_that_know_nothing_of_each_other(
     opened: Callable[[], OperationWindows],
 ) -> None:
-    verdicts = [verdict for each in burst(25) for verdict in taken(opened(), each)]
-    assert [(each.level.value, each.count) for each in verdicts] == [("alert", 11), ("critical", 20)]
+    verdicts = [verdict for each in burst(35) for verdict in taken(opened(), each)]
+    assert [(each.level.value, each.count, each.failed) for each in verdicts] == [("alert", 11, 4), ("critical", 29, 9)]
 
 
 def test_the_decision_sees_what_the_one_before_left(opened: Callable[[], OperationWindows]) -> None:
@@ -188,6 +188,17 @@ def test_a_decision_that_fails_leaves_the_window_as_it_was(opened: Callable[[], 
     with pytest.raises(ZeroDivisionError):
         store.take(operation(burst(11)[10]), fail)
     assert len(taken(opened(), *burst(11))) == 1
+
+
+def test_what_people_were_told_is_remembered_by_all(opened: Callable[[], OperationWindows]) -> None:
+    marks = ["", "half \ud800", "a'b\"c;--", "x" * 3000, "one", "one "]
+    for mark in marks:
+        assert not opened().was_told(mark)
+        for _ in range(2):
+            opened().note_told(mark)
+        assert opened().was_told(mark)
+    assert not opened().was_told("two")
+    assert list(opened().all()) == []
 
 
 # Many at once
@@ -308,6 +319,22 @@ def test_a_window_that_may_go_is_not_listed(tmp_path: Path, aws: AwsHome) -> Non
             assert len(list(each.all())) == 1
             clock.time += timedelta(seconds=1)
             assert list(each.all()) == []
+
+
+def test_what_people_were_told_is_forgotten_after_two_days_and_may_be_noted_again(tmp_path: Path, aws: AwsHome) -> None:
+    clock = MovableClock()
+    with closing(SqliteWindows(tmp_path / "state.sqlite", clock)) as store:
+        for each in (store, in_table(aws, clock)):
+            clock.time = MovableClock().time
+            each.note_told("one")
+            clock.time += timedelta(days=1)
+            each.note_told("one")
+            clock.time += timedelta(days=1)
+            assert each.was_told("one")
+            clock.time += timedelta(seconds=1)
+            assert not each.was_told("one")
+            each.note_told("one")
+            assert each.was_told("one")
 
 
 def test_a_damaged_window_is_not_listed_in_silence(tmp_path: Path, aws: AwsHome) -> None:

@@ -463,6 +463,23 @@ def test_a_refusal_by_itself_is_audited_and_no_failure(here: Scene) -> None:
     assert here.policy() == FOREIGN
 
 
+def test_that_it_is_not_certain_is_told_once_for_a_verdict(here: Scene) -> None:
+    def fail(*_: object) -> None:
+        raise AwsError("it went wrong", code="Throttling", hint="wait")
+
+    usual, here.iam.deny = here.iam.deny, fail  # type: ignore[method-assign, assignment]
+    for _ in range(3):
+        with pytest.raises(AwsError):
+            here.containing.contain(verdict(), person(), ASKED)
+    assert len(here.notices()) == 1
+    with pytest.raises(AwsError):
+        here.containing.contain(verdict(hour=13), person(), ASKED)
+    assert len(here.notices()) == 2
+    here.iam.deny = usual  # type: ignore[method-assign]
+    assert here.containing.contain(verdict(), person(), ASKED).status is BlockStatus.EXTENDED
+    assert len(here.notices()) == 3
+
+
 def test_what_was_done_is_said_in_one_line(here: Scene) -> None:
     record = _record(person())
     figures = Figures()

@@ -321,7 +321,7 @@ def iam_actions(*names: str) -> frozenset[str]:
 READING = ("ec2", "ec2_lookup", "organizations", "session")
 CHANGING = ("ec2_rules",)
 CONTAINING = ("iam",)
-KEEPING = ("blocks", "dynamodb", "history", "once", "s3", "s3_audit", "s3_reports", "sns", "ssm", "windows")
+KEEPING = ("blocks", "dynamodb", "history", "once", "s3", "s3_audit", "s3_reports", "slots", "sns", "ssm", "windows")
 RESPONDING = ("documents", "sqs")
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from tests.e2e.emulated.deployment import Deployment
 from tests.e2e.emulated.emulator import emulator
+from tests.e2e.emulated.killed import killed_while_it_revokes
 from tests.e2e.emulated.member_accounts import Crier, organisation
 from tests.e2e.emulated.places import require, zipped
-from tests.e2e.emulated.response_stage import stage
+from tests.e2e.emulated.response_stage import MANUAL, begin_grace_periods, stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,11 +47,23 @@ def lambda_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def responding(emulated_aws: str, member_accounts: MemberAccounts, lambda_package: Path) -> Iterator[Stage]:
+def responding(
+    emulated_aws: str, member_accounts: MemberAccounts, lambda_package: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
     """The deployment that responds, with CloudTrail at its other end."""
     made = stage(Deployment(emulated_aws, "respond"), member_accounts, lambda_package)
     with Crier(member_accounts, made.hear):
+        begin_grace_periods(made)
+        made.early["is killed"] = killed_while_it_revokes(made, tmp_path_factory.mktemp("killed"))
         yield made
+
+
+@pytest.fixture(scope="session")
+def scan(responding: Stage) -> str:
+    """The function that scans, and mends; manual events come to it over the bus."""
+    function = responding.deploy("scan", SG_COMPLIANCE_ENABLE_AUTOMATIC_REMEDIATION="true")
+    responding.deployment.rule_that_calls("manual", MANUAL, function)
+    return function
 
 
 @pytest.fixture

@@ -294,7 +294,7 @@ def test_who_changed_how_much_is_shown_the_worst_first(sg: Command, tmp_path: Pa
     assert "10 are allowed: too many\n" in ended.out
     assert "    changed   3 groups in eu-west-1\n" in ended.out
     assert "    failed    5 of 25 (20%)\n" in ended.out
-    assert "    told      critical: 20 in 60 s" in ended.out
+    assert "    told      critical: 23 in 60 s" in ended.out
     assert "bob\\x1b[31m" in ended.out
     first, *others = sg("mass-operations", "show", "--json").json
     assert (first["principal"], first["operations"], first["groups"], len(others)) == (ADA, 25, 3, 2)

@@ -374,7 +374,7 @@ def test_an_error_in_the_middle_does_not_hide_what_was_done(
 ) -> None:
     work = Transactions.remediate
 
-    def fails_on_the_second(self: Transactions, planned: PlannedGroup, *others: str) -> Outcome:
+    def fails_on_the_second(self: Transactions, planned: PlannedGroup, *others: Any) -> Outcome:  # noqa: ANN401 - whatever it is given
         if planned.place.group_id == SECOND:
             raise StoreError("the disk is gone", hint="find it")
         return work(self, planned, *others)

@@ -67,7 +67,7 @@ def test_a_remediation_that_a_brake_stopped_writes_its_one_document(live: Aws, s
 def test_a_pause_in_the_middle_of_a_run_is_status_2(aws: Aws, sg: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     work = Transactions.remediate
 
-    def paused_after_the_first(self: Transactions, planned: PlannedGroup, *others: str) -> Outcome:
+    def paused_after_the_first(self: Transactions, planned: PlannedGroup, *others: Any) -> Outcome:  # noqa: ANN401 - whatever it is given
         outcome = work(self, planned, *others)
         (Path("state") / "paused.json").write_text('{"reason": "stop!", "by": "zoe", "since": "2026-01-15T12:00:00Z"}')
         return outcome

@@ -273,6 +273,17 @@ def test_an_exemption_granted_beside_the_policy_counts(desk: Desk) -> None:
     assert desk.rules() == [(EVERYONE, 22)]
 
 
+def test_what_has_to_come_again_ends_with_2_and_says_why(desk: Desk) -> None:
+    desk.send(desk.open_ssh())
+    ended = desk.run([*desk.responding("--once", "--json"), "--role-name", "nobodys"])
+    assert ended.returncode == 2
+    (record,) = map(json.loads, ended.stdout.splitlines())
+    assert (record["comes_again"], record["responses"]) == (True, [])
+    assert "sts:AssumeRole" in record["error"]["message"]
+    assert record["error"]["next_step"]
+    assert sum(desk.left()) == 1
+
+
 def test_a_policy_that_is_broken_from_the_first_is_an_error_and_nothing_is_made(desk: Desk) -> None:
     (desk.folder / "policy.json").write_text("{", encoding="utf-8")
     desk.send("one")

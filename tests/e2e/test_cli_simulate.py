@@ -169,14 +169,16 @@ def test_an_exemption_counts_as_of_the_time_of_the_event(tell: Tell) -> None:
     assert "would change" in late.out
 
 
-def test_our_own_roles_are_passed_over_and_those_named_too(tell: Tell) -> None:
-    ours = opened(userIdentity=session("sg-compliance-remediate", "sg-compliance"))
-    assert "passed over: own change" in tell(ours).out
+def test_our_own_roles_are_known_and_those_named_too(tell: Tell) -> None:
+    """A change in our name that is in no journal is told of, and judged like anybody's."""
+    forged = "a change in this tool's name that it did not make"
+    assert forged in tell(opened(userIdentity=session("sg-compliance-remediate", "sg-compliance"))).out
     named = opened(userIdentity=session("closer", "sg-compliance"))
-    assert "would change" in tell(named).out
+    assert forged not in tell(named).out
     ended = tell(named, arguments=("--our-role", "closer"))
-    assert "passed over: own change" in ended.out
-    assert "a change in this tool's name that it did not make" in ended.out
+    assert ended.status == 1
+    assert forged in ended.out
+    assert "NO_SSH" in ended.out
     other = tell(named, arguments=("--our-role", "closer", "--session-name", "another"))
     assert "somebody uses this tool's role" in other.out
 
@@ -199,9 +201,11 @@ def test_an_event_from_the_future_is_rejected(tell: Tell) -> None:
     assert "the event is from the future" in tell(opened(eventTime="2999-01-01T00:00:00Z")).out
 
 
-def test_a_removal_is_judged_by_what_is_left(tell: Tell) -> None:
+def test_a_removal_is_judged_by_what_is_left_and_brings_about_no_emergency(tell: Tell) -> None:
     event = record(REVOKE, asked(tcp(443, "10.0.0.0/8"), group=OTHER_GROUP))
-    assert "would change" in tell(event).out
+    ended = tell(event)
+    assert "NO_SSH" in ended.out
+    assert "EMERGENCY" not in ended.out
 
 
 def test_events_come_from_standard_input_but_not_groups_too(

@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from tests.architecture.imports import PACKAGE, Source, imported_modules
 from tests.e2e.emulated.places import ROOT, clean_command, runtime_packages, unpacked
 from tools.package import HERE, LOCK, NOT_SHIPPED, assemble, fetch, folder, main, requirements
 
@@ -36,6 +37,12 @@ for policy in shipped_policies():
 print(json.dumps({"names": names, "failed": failed, "policies": len(shipped_policies()), "path": sys.path}))
 """
 """Run in a Python of its own: imports everything of ours that is in the package, and reads every policy."""
+FILES_AND_DEMO: Final = {
+    ("sg_compliance.bootstrap", "sg_compliance.local.files"),
+    ("sg_compliance.bootstrap", "sg_compliance.testing.moto_server"),
+    ("sg_compliance.bootstrap", "sg_compliance.testing.organisation"),
+}
+"""What is left out and yet imported, by functions of `bootstrap` that only the command line calls."""
 LARGEST: Final = 30_000_000
 
 
@@ -64,6 +71,27 @@ def test_all_that_is_in_the_package_can_be_imported_where_there_is_only_awss_run
     )
     assert said["policies"] == 1 + len(list((ROOT / "config" / "policies").glob("*.json")))
     assert not [path for path in said["path"] if path.endswith(("site-packages", "/src"))]
+
+
+def test_nothing_in_it_imports_what_was_left_out_but_what_reads_files_and_the_demo(
+    lambda_package: Path, tmp_path: Path
+) -> None:
+    """Imports inside functions count too: those are what a handler would miss first in production."""
+    shipped, ours = modules(unpacked(lambda_package, tmp_path / "code")), modules(ROOT / "src")
+    assert {"sg_compliance.entrypoints.lambda_handler", "sg_compliance.reports.machine"} <= shipped.keys()
+    missing = {
+        (name, module)
+        for name, path in shipped.items()
+        for _, imported in imported_modules(Source(name, path.read_text("utf-8"), path.stem == "__init__"))
+        if (module := imported if imported in ours else imported.rpartition(".")[0]) in ours.keys() - shipped.keys()
+    }
+    assert missing == FILES_AND_DEMO
+
+
+def modules(top: Path) -> dict[str, Path]:
+    """Our modules in a folder, by their names."""
+    files = (top / PACKAGE).rglob("*.py")
+    return {".".join(each.relative_to(top).with_suffix("").parts).removesuffix(".__init__"): each for each in files}
 
 
 def test_it_is_the_same_on_every_run_wherever_and_whenever_it_is_built(lambda_package: Path, tmp_path: Path) -> None:

@@ -41,13 +41,19 @@ def finding(number: int, rule: str = "ONE", severity: Severity = Severity.HIGH, 
     )
 
 
-# The oracle: a list of sightings, and of what people were told, for each finding that is not gone
+# The oracle: a list of sightings, of the times at which it went, and of what people were told since, for each finding
 
 
 @dataclass
 class Story:
     sightings: list[tuple[datetime, Finding]] = field(default_factory=list)
     told: list[Severity] = field(default_factory=list)
+    went: list[datetime] = field(default_factory=list)
+    earliest: datetime | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        return bool(self.went) and self.times[1] <= self.went[-1]
 
     @property
     def newest(self) -> Finding:
@@ -57,12 +63,14 @@ class Story:
 
     @property
     def times(self) -> tuple[datetime, datetime]:
-        return min(time for time, _ in self.sightings), max(time for time, _ in self.sightings)
+        times = [time for time, _ in self.sightings]
+        return min([*times, *filter(None, [self.earliest])]), max(times)
 
     @property
     def waits(self) -> bool:
         worst = max((each.rank for each in self.told), default=-1)
-        return self.newest.state is FindingState.OPEN and self.newest.severity.rank > worst
+        is_open = self.newest.state is FindingState.OPEN and not self.is_gone
+        return is_open and self.newest.severity.rank > worst
 
 
 @dataclass
@@ -73,20 +81,30 @@ class Oracle:
         dated = []
         for each in findings:
             story = self.stories.setdefault(each.id, Story())
-            story.sightings.append((now, each))
+            time = now
+            if story.is_gone and now - story.went[-1] >= timedelta(hours=24):
+                story = self.stories[each.id] = Story()
+            elif story.is_gone:
+                story.told.clear()
+                time = max(now, story.went[-1] + timedelta(microseconds=1))
+                story.earliest = min(now, story.times[0])
+            story.sightings.append((time, each))
             dated.append(replace(each, first_seen=story.times[0], last_seen=story.times[1]))
         return dated
 
-    def gone(self, place: Place, but_for: Iterable[str]) -> None:
+    def gone(self, place: Place, but_for: Iterable[str], as_of: datetime) -> None:
         kept = set(but_for)
-        for name, story in list(self.stories.items()):
-            if story.newest.group.place == place and name not in kept:
-                del self.stories[name]
+        for name, story in self.stories.items():
+            is_there = not story.is_gone and story.times[1] <= as_of
+            if story.newest.group.place == place and name not in kept and is_there:
+                story.went.append(as_of)
 
     def told(self, telling: Iterable[Finding | Remembered]) -> None:
         for each in telling:
             story = self.stories.get(each.id)
-            if story and each.first_seen and each.first_seen >= story.times[0]:
+            if not story or not each.first_seen or not each.last_seen or each.first_seen < story.times[0]:
+                continue
+            if not story.went or each.last_seen > story.went[-1]:
                 story.told.append(each.severity)
 
     def waiting(self, severities: Iterable[Severity]) -> set[tuple[str, Severity, datetime]]:
@@ -110,6 +128,7 @@ class Seen:
 class Gone:
     number: int
     kept: tuple[str, ...]
+    at: timedelta
 
 
 @dataclass(frozen=True)
@@ -124,19 +143,33 @@ class AllTold:
     """People are told of all that waits."""
 
 
-Step: TypeAlias = Seen | Gone | Told | AllTold
+@dataclass(frozen=True)
+class Passed:
+    """Nothing happens for so long."""
+
+    time: timedelta
+
+
+Step: TypeAlias = Seen | Gone | Told | AllTold | Passed
 
 
 _findings = st.builds(
     finding, st.integers(0, GROUPS - 1), st.sampled_from(RULES), st.sampled_from(list(Severity)), exempt=st.booleans()
 )
+_about_now = st.integers(-90, 90).map(lambda minutes: timedelta(minutes=minutes))
 _steps = st.one_of(
     st.builds(
         Seen,
         st.lists(_findings, max_size=4, unique_by=lambda each: each.id).map(tuple),
-        st.integers(-90, 90).map(lambda minutes: timedelta(minutes=minutes)),
+        _about_now,
     ),
-    st.builds(Gone, st.integers(0, GROUPS - 1), st.lists(_findings.map(lambda each: each.id), max_size=2).map(tuple)),
+    st.builds(
+        Gone,
+        st.integers(0, GROUPS - 1),
+        st.lists(_findings.map(lambda each: each.id), max_size=2).map(tuple),
+        _about_now,
+    ),
+    st.builds(Passed, st.sampled_from([timedelta(hours=23), timedelta(hours=25)])),
     st.builds(Told, st.integers(1, 3)),
     st.just(AllTold()),
 )
@@ -153,10 +186,12 @@ def agree(history: FindingHistory, steps: Iterable[Step]) -> None:
                 dated = history.seen(findings, now + at)
                 assert dated == oracle.seen(findings, now + at)
                 given_back.append(dated)
-            case Gone(number, kept):
+            case Gone(number, kept, at):
                 place = finding(number).group.place
-                history.gone(place, kept)
-                oracle.gone(place, kept)
+                history.gone(place, kept, as_of=now + at)
+                oracle.gone(place, kept, now + at)
+            case Passed(time):
+                now += time
             case AllTold():
                 told = list(history.waiting(Severity))
                 history.told(told, now)

@@ -26,9 +26,11 @@ from tests.event_builders import (
     DESCRIBE,
     EVENT,
     GROUP,
+    INSTANCE,
     INTERFACE,
     LIST,
     MODIFY,
+    MODIFY_INSTANCE,
     MODIFY_INTERFACE,
     MODIFY_LIST,
     OTHER_GROUP,
@@ -480,6 +482,24 @@ def test_groups_given_to_no_interface_are_rejected() -> None:
         parse(record(MODIFY_INTERFACE, grouped(GROUP)), OURS)
 
 
+def test_groups_given_to_an_instance_are_an_attachment() -> None:
+    change = changed(record(MODIFY_INSTANCE, grouped(GROUP, OTHER_GROUP, instanceId=INSTANCE), {"_return": True}))
+    assert (change.kind, change.groups, change.complete) == (ChangeKind.ATTACHMENT, (GROUP, OTHER_GROUP), True)
+    assert change.interfaces == ()
+
+
+@pytest.mark.parametrize("attribute", [{"instanceType": {"value": "t3.nano"}}, {"groupSet": {}}, {"attribute": "x"}])
+def test_another_attribute_of_an_instance_is_not_about_groups(attribute: Json) -> None:
+    request = {"instanceId": INSTANCE, **attribute}
+    assert skipped(record(MODIFY_INSTANCE, request)).reason is SkipReason.NOT_ABOUT_GROUPS
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "2012-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_time_that_is_none_of_cloudtrail_s_is_rejected(time: str) -> None:
+    with pytest.raises(RejectedEventError, match="no time of CloudTrail"):
+        parse({**OPEN_SSH, "eventTime": time}, OURS)
+
+
 def test_a_new_interface_has_the_groups_of_request_and_response() -> None:
     made = grouped(GROUP, networkInterfaceId=INTERFACE, vpcId=VPC)
     change = changed(record(CREATE_INTERFACE, {"groupSet": {}}, {"networkInterface": made}))
@@ -537,7 +557,7 @@ def test_a_watched_name_from_elsewhere_is_skipped(others: Json) -> None:
 
 
 def test_every_watched_call_has_a_reader() -> None:
-    assert len(READERS) == 17
+    assert len(READERS) == 18
 
 
 # Our own changes

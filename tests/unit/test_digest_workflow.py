@@ -78,7 +78,7 @@ def test_each_pace_tells_its_severities_once(desk: Desk) -> None:
 
 def test_what_is_told_is_what_waits(desk: Desk) -> None:
     desk.see(finding(1), finding(2), finding(3, exempt=True), finding(4, severity=LOW))
-    desk.history.gone(finding(2).group.place)
+    desk.history.gone(finding(2).group.place, as_of=desk.clock.now())
     sent = desk.send()
     assert (sent.told, sent.held_back) == (1, 0)
     assert sent.notice
@@ -91,7 +91,7 @@ def test_a_finding_that_was_told_is_told_again_when_it_is_worse_or_came_back(des
     desk.send()
     desk.send(Cadence.DAILY)
     desk.clock.sleep(60)
-    desk.history.gone(finding(1).group.place)
+    desk.history.gone(finding(1).group.place, as_of=desk.clock.now())
     desk.see(finding(1), finding(2, severity=HIGH))
     assert desk.send().told == 2
 

@@ -98,8 +98,14 @@ def test_names_that_only_look_like_it_do_not(name: str) -> None:
 
 
 def test_a_load_balancer_controller_is_known_by_its_rules() -> None:
-    assert protections(group(tcp(80, "sg-1", description="elbv2.k8s.aws/targetGroupBinding=shared")))
-    assert protections(group(tcp(80, "sg-1", description="for elbv2.k8s.aws/x"))) == ()
+    nodes = {"kubernetes.io/cluster/prod": "shared"}
+    written = tcp(80, "sg-1", description="elbv2.k8s.aws/targetGroupBinding=shared")
+    assert protections(group(written, tags=nodes))
+    assert protections(group(tcp(80, "sg-1", description="for elbv2.k8s.aws/x"), tags=nodes)) == ()
+
+
+def test_a_description_alone_protects_nobody_for_whoever_opens_a_group_writes_it() -> None:
+    assert protections(group(tcp(22, "0.0.0.0/0", description="elbv2.k8s.aws/x"))) == ()
 
 
 def test_interfaces_that_a_service_manages_protect_a_group() -> None:

@@ -110,6 +110,25 @@ def test_the_verdict_is_about_the_densest_window_with_the_operation() -> None:
     assert [each.count for each in verdicts if each] == [11, 15]
 
 
+def test_refused_calls_are_too_many_and_never_critical() -> None:
+    refused = [replace(each, failed=True) for each in at(*range(40))]
+    assert told(refused) == [(11, "alert")]
+    assert told([*refused, *(operation(40, f"ok {number}") for number in range(19))]) == [(11, "alert")]
+
+
+def test_what_took_effect_among_refused_calls_is_critical_and_the_evidence_has_both() -> None:
+    refused = [replace(each, failed=True) for each in at(*[5] * 15)]
+    _, verdicts = taken([*refused, *(operation(number, f"ok {number}") for number in range(20))])
+    last = next(each for each in reversed(verdicts) if each)
+    assert (last.level, last.event_id, last.count, last.failed) == (Level.CRITICAL, "ok 19", 35, 15)
+    assert (last.first, last.last) == (NOON, NOON + timedelta(seconds=19))
+
+
+def test_a_refused_call_that_comes_last_makes_nothing_critical_that_was_not() -> None:
+    mixed = [*at(*range(19)), *(operation(20, f"refused {number}", failed=True) for number in range(30))]
+    assert [level for _, level in told(mixed)] == ["alert"]
+
+
 def test_backwards_is_as_good_as_forwards() -> None:
     assert told(reversed(at(*range(30)))) == told(at(*range(30))) == [(11, "alert"), (20, "critical")]
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sg_compliance.errors import PolicyError, SgComplianceError, StoreError
+from sg_compliance.errors import PolicyError, SgComplianceError, StoreError, UnforeseenError
 from sg_compliance.interfaces import Message
 from sg_compliance.model.security_group import Place
 from sg_compliance.realtime.response import Reaction
 from sg_compliance.workflows.receiving import HIDDEN, Receiving, Taken
+from sg_compliance.workflows.respond import Batch
 from tests.builders import ACCOUNT, EVERYONE, REGION, tcp
 from tests.response_world import TERMS, ResponseWorld, close_response_stores, make_response_world
 from tests.world import close_stores
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from sg_compliance.workflows.respond import Batch, Received, Responding
+    from sg_compliance.realtime.response import Handled
+    from sg_compliance.workflows.respond import Received, Responding
 
 WEB = Place(ACCOUNT, REGION, "sg-0a1b2c3d")
 
@@ -274,3 +276,40 @@ def test_a_message_that_was_handed_out_before_says_so(world: ResponseWorld, box:
 
     list(replace(receiving(world, box), responding=Listening).taken(once=True))  # type: ignore[arg-type]
     assert [(each.id, each.again) for each in seen] == [("m0", True)]
+
+
+def test_what_nobody_foresaw_keeps_no_other_message_from_being_handled(world: ResponseWorld, box: Box) -> None:
+    box.put("one", "two")
+
+    class Failing:
+        """Fails at the first message."""
+
+        def batch(self, received: Iterable[Received]) -> Batch:
+            batch, usual = world.responding().batch(received), Batch.handle
+
+            def handle(message_id: str) -> Handled:
+                if message_id == "m0":
+                    raise OverflowError("\x1b[2J" + "x" * 999)
+                return usual(batch, message_id)
+
+            batch.handle = handle  # type: ignore[method-assign]
+            return batch
+
+    failed, handled = list(replace(receiving(world, box), responding=Failing).taken(once=True))  # type: ignore[arg-type]
+    assert isinstance(failed.error, UnforeseenError)
+    assert "OverflowError at test_receiving.py:" in str(failed.error)
+    assert "\x1b" not in str(failed.error)
+    assert len(str(failed.error)) < 500
+    assert handled.handled
+    assert (box.after("m0"), box.after("m1")) == ([timedelta(seconds=5)], ["done"])
+
+
+def test_a_batch_that_nobody_foresaw_comes_again(world: ResponseWorld, box: Box) -> None:
+    box.put("one")
+
+    def responding() -> Responding:
+        raise ZeroDivisionError
+
+    (failed,) = list(replace(receiving(world, box), responding=responding).taken(once=True))
+    assert isinstance(failed.error, UnforeseenError)
+    assert box.after("m0") == [timedelta(seconds=5)]

@@ -95,8 +95,11 @@ def test_what_this_tool_did_itself_is_passed_over_and_found_in_the_journal(world
 def test_a_change_in_our_name_that_is_not_in_the_journal_alarms(world: ResponseWorld) -> None:
     (handled,) = world.respond(world.open_ssh(WEB, who=OURS))
     assert handled.notes
-    (notice,) = world.told.notices
-    assert (notice.kind, notice.severity) == (NoticeKind.SUSPICION, Severity.CRITICAL)
+    assert [(each.kind, each.severity) for each in world.told.notices] == [
+        (NoticeKind.REMEDIATION, Severity.CRITICAL),
+        (NoticeKind.SUSPICION, Severity.CRITICAL),
+    ]
+    assert locked(world)
 
 
 def test_a_stranger_in_our_role_is_told_of_and_its_change_is_judged_all_the_same(world: ResponseWorld) -> None:
@@ -278,7 +281,8 @@ def test_after_a_rollback_the_group_is_held_and_left_alone(world: ResponseWorld)
     world.world.roll_back(What(backup))
     assert (22, EVERYONE) in world.shown_ports(WEB)
     world.world.clock.sleep(600)
-    response = world.one(world.open_ssh(WEB, "203.0.113.0/24"))
+    world.call("RevokeSecurityGroupIngress", {"GroupId": GROUP, "IpPermissions": [tcp(22, EVERYONE)]})
+    response = world.one(world.open_ssh(WEB))
     assert response.reaction is Reaction.REPORTED
     assert "held until" in response.done
     assert (22, EVERYONE) in world.shown_ports(WEB)
@@ -329,10 +333,10 @@ def test_a_group_that_is_not_there_yet_is_looked_at_again_and_then_let_go(world:
 
 
 def test_poison_goes_to_the_dead_letters_and_the_rest_of_the_batch_is_handled(world: ResponseWorld) -> None:
-    stranger = json.loads(world.open_ssh(WEB))
+    stranger = json.loads(world.open_ssh(WEB, "203.0.113.0/24"))
     stranger["account"] = stranger["detail"]["recipientAccountId"] = "999999999999"
     world.ours = replace(world.ours, accounts=frozenset({ACCOUNT}))
-    bad, other, good = world.respond("{", json.dumps(stranger), world.open_ssh(WEB, "203.0.113.0/24"))
+    bad, other, good = world.respond("{", json.dumps(stranger), world.open_ssh(WEB))
     assert (bad.read, other.read) == (None, None)
     assert isinstance(good.read, Change)
     assert [reason for _, reason in world.rejected.letters] == [bad.rejected, other.rejected]
@@ -380,6 +384,27 @@ def test_what_a_killed_function_has_begun_is_finished_by_whoever_comes_next(worl
     assert entry.kind is EntryKind.REMEDIATION
 
 
+def test_what_a_killed_function_has_closed_is_ended_and_told_though_its_lock_still_stands(world: ResponseWorld) -> None:
+    body = world.open_ssh(WEB)
+
+    def kill(_: object) -> None:
+        raise KeyboardInterrupt
+
+    world.world.twin.faults.after(kill, operation="RevokeSecurityGroupIngress")
+    with pytest.raises(KeyboardInterrupt):
+        world.one(body)
+    world.world.twin.faults.clear()
+    world.world.stores.journal.lock(WEB, "the killed run", world.world.clock.now(), timedelta(minutes=1))
+    world.world.clock.sleep(20)
+    received = world.received(body, again=True)
+    world.responding().batch([received]).handle(received.id)
+    for _ in range(6):
+        world.wait(16)
+    assert locked(world)
+    assert not world.world.stores.journal.unfinished()
+    assert [each.kind.value for each in world.told.notices] == ["remediation"]
+
+
 def test_while_another_run_has_the_group_it_is_looked_at_again(world: ResponseWorld) -> None:
     journal, clock = world.world.stores.journal, world.world.clock
     lock = journal.lock(WEB, "somebody", clock.now(), timedelta(minutes=5))
@@ -411,6 +436,18 @@ def test_a_finding_that_comes_back_is_told_again(world: ResponseWorld) -> None:
     world.world.clock.sleep(400)
     world.one(world.open_ssh(WEB))
     assert len(world.told.notices) == 2
+
+
+def test_what_was_closed_is_a_new_finding_when_it_is_opened_again_and_told_where_it_is_left_alone(
+    world: ResponseWorld,
+) -> None:
+    world.one(world.open_ssh(WEB))
+    world.world.roll_back(What(world.world.stores.journal.entries()[0].backup_id))
+    world.told.notices.clear()
+    world.call("RevokeSecurityGroupIngress", {"GroupId": GROUP, "IpPermissions": [tcp(22, EVERYONE)]})
+    assert world.one(world.open_ssh(WEB)).reaction is Reaction.REPORTED
+    assert [each.kind.value for each in world.told.notices] == ["violation"]
+    assert "held until" in world.told.texts()
 
 
 def test_no_more_groups_than_the_budget_of_an_hour_are_locked(tmp_path: Path) -> None:
@@ -642,9 +679,10 @@ def _looks(world: ResponseWorld) -> list[SecondLook]:
 def test_a_second_look_at_a_group_that_the_event_cannot_have_touched_is_rejected(world: ResponseWorld) -> None:
     event = json.loads(world.open_ssh(WEB))
     now = world.world.clock.now()
-    for place in (Place("999999999999", REGION, GROUP), Place(ACCOUNT, "eu-central-1", GROUP)):
+    elsewhere = (Place("999999999999", REGION, GROUP), Place(ACCOUNT, "eu-central-1", GROUP))
+    for place in (*elsewhere, Place(ACCOUNT, REGION, "sg-00000001")):
         (handled,) = world.respond(SecondLook(place, now, now, 1, event).encode())
-        assert "cannot" in handled.rejected or "can have touched" in handled.rejected
+        assert "can have touched" in handled.rejected
 
 
 def _with_a_list(tmp_path: Path, *entries: str) -> ResponseWorld:

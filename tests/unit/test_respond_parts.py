@@ -286,6 +286,9 @@ def test_a_second_look_that_this_tool_did_not_write_is_rejected(wrong: dict[str,
 def prompted(*, created: bool = False, severity: str = "high", age: float = 0.0, **scanning: Any) -> str:  # noqa: ANN401
     found = replace(only(judge(policy(prohibit(22, severity=severity)), group(tcp(22, EVERYONE)))), first_seen=NOW)
     prompt = prompt_of(RealTimeScanning(**scanning), created=created)
+    assert "what stood before is remediated by scans" in prompt.objection(found, NOW)
+    assert prompt.due(found) is None
+    prompt = prompt._replace(fresh=frozenset({found.id}))
     return prompt.objection(found, NOW + timedelta(minutes=age))
 
 
@@ -324,5 +327,6 @@ def test_the_policy_says_what_an_event_may_lead_to(
 def test_without_a_date_no_grace_period_can_be_counted() -> None:
     found = only(judge(policy(prohibit(22, severity="high")), group(tcp(22, EVERYONE))))
     prompt = prompt_of(RealTimeScanning(**IMMEDIATE), created=False)  # type: ignore[arg-type]
+    prompt = prompt._replace(fresh=frozenset({found.id}))
     assert "not known" in prompt.objection(found, NOW)
     assert prompt.due(found) is None

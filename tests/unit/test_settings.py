@@ -68,6 +68,7 @@ def test_everything_can_be_said() -> None:
             "SG_COMPLIANCE_VIOLATION_SEVERITY_THRESHOLD": "high",
             "SG_COMPLIANCE_MAX_OPERATIONS_PER_MINUTE": "12",
             "SG_COMPLIANCE_BREAK_GLASS": "arn:aws:iam::*:role/break-glass, rescue-*",
+            "SG_COMPLIANCE_OWN_ROLES": "sg-compliance-dev-respond, arn:aws:iam::111122223333:role/path/other,",
             "SG_COMPLIANCE_LOOK_AGAIN_FOR": "90s",
             "SG_COMPLIANCE_CONTACTS": "#security, security@example.com",
             "SG_COMPLIANCE_LOG_LEVEL_PARAMETER": "/sg-compliance/log-level",
@@ -81,6 +82,7 @@ def test_everything_can_be_said() -> None:
     assert settings.violation_severity_threshold is Severity.HIGH
     assert settings.max_operations_per_minute == 12
     assert settings.break_glass == ("arn:aws:iam::*:role/break-glass", "rescue-*")
+    assert settings.own_roles == ("sg-compliance-dev-respond", "arn:aws:iam::111122223333:role/path/other")
     assert settings.look_again_for == timedelta(seconds=90)
     assert settings.contacts == ("#security", "security@example.com")
 
@@ -138,6 +140,9 @@ def test_accounts_and_the_organisation_are_not_both_meant() -> None:
         ("MAX_GROUPS_PER_HOUR", "1e3"),
         ("BREAK_GLASS", "a b"),
         ("BREAK_GLASS", "***"),
+        ("OWN_ROLES", "a b"),
+        ("OWN_ROLES", "arn:aws:iam::111122223333:user/x"),
+        ("OWN_ROLES", "dev-*"),
         ("ENVIRONMENT", "a b"),
         ("RECHECK_QUEUE_URL", "queue"),
         ("LOOK_AGAIN_FOR", "5"),

@@ -14,7 +14,7 @@ from sg_compliance.aws.ec2_lookup import Ec2Lookup
 from sg_compliance.errors import AwsError
 from sg_compliance.evaluation.evaluate import Evaluator
 from sg_compliance.local.history import SqliteHistory
-from sg_compliance.local.kept import KeptLetters, KeptNotices, MemoryWindows, NoWriter
+from sg_compliance.local.kept import KeptLetters, KeptNotices, MemoryWindows, NoSlots, NoWriter
 from sg_compliance.local.metrics import NoMetrics
 from sg_compliance.model.security_group import Place
 from sg_compliance.realtime.response import Reaction
@@ -51,6 +51,7 @@ def simulating(world: ResponseWorld, lookup: Lookup | None = None) -> Simulating
         later=world.later,
         dead_letters=KeptLetters(),
         metrics=NoMetrics(),
+        slots=NoSlots(),
         clock=clock,
         run=Run("run-1", "a simulation"),
         terms=TERMS,

@@ -2,9 +2,9 @@
 
 Items: `findings#place` / id of the finding: what is kept of it; `untold#severity` / the same id: the finding, for as
 long as people are to be told of it. Both are written in one transaction, and have the same end: `expires`, the table's
-TTL attribute, 90 days after the finding was last seen. What is past its end counts as gone: AWS deletes it days later
-(DynamoDB developer guide, Time to Live). `version` is another text after every change: nothing is written over what
-was not read.
+TTL attribute, 90 days after the finding was last seen, a day after it was gone. What is past its end is forgotten: AWS
+deletes it days later (DynamoDB developer guide, Time to Live). `version` is another text after every change: nothing
+is written over what was not read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from sg_compliance.aws.dynamodb_table import Change, Key, Table
 from sg_compliance.enforcement.wire import sortable
 from sg_compliance.errors import StoreError
 from sg_compliance.model.finding import Severity
-from sg_compliance.model.remembered import Kept, Remembered, in_order, kept_place, remembered, sighted
+from sg_compliance.model.remembered import (
+    REOPENED_WITHIN,
+    Kept,
+    Remembered,
+    in_order,
+    kept_place,
+    remembered,
+    sighted,
+)
 from sg_compliance.model.security_group import Place
 
 if TYPE_CHECKING:
@@ -42,9 +50,6 @@ _UNTOLD: Final = "untold#"
 _AT_ONCE: Final = 33
 """Findings in one transaction: three items each, and 100 are the most (DynamoDB API reference, TransactWriteItems)."""
 
-_FRESH: Final = timedelta(hours=1)
-"""A finding that is seen again within this time is not written again for that alone."""
-
 _ATTEMPTS: Final = 40
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
@@ -56,9 +61,9 @@ _Change: TypeAlias = "Callable[[Kept | None], Kept | None]"
 class DynamoHistory:
     """The FindingHistory socket. Raises StoreError.
 
-    Calls, for every 33 findings: seen and told 2, seen 1 where nothing has changed within the hour, and 2 more for each
-    time that another got there first; untold 1. gone 1 where the group had no finding, else 3. waiting 1 for each
-    megabyte and severity. Times are kept as they are given; the last one may stand an hour behind.
+    Calls, for every 33 findings: seen and told 2, told 1 where that is known, and 2 more for each time that another got
+    there first; untold 1. gone 1 where the group has no finding that could go, else 3. waiting 1 for each megabyte and
+    severity. Times are kept as they are given: `gone` depends on the last one, to the microsecond.
     """
 
     def __init__(self, sessions: Sessions, table: str, clock: Clock, region: str = "") -> None:
@@ -74,14 +79,14 @@ class DynamoHistory:
             dated += [_with_times(each, kept[_key(each)]) for each in part]
         return dated
 
-    def gone(self, place: Place, but_for: Iterable[str] = ()) -> None:
-        """Forget the findings of the group, save those with these ids and those that are seen meanwhile."""
+    def gone(self, place: Place, but_for: Iterable[str] = (), *, as_of: datetime) -> None:
+        """The findings of the group are gone, save those with these ids and those that were seen after that time."""
         but = frozenset(but_for)
         items = self._table.query(f"{_FINDINGS}{kept_place(place)}", "", "", {})
-        known = {Key(item["pk"], item["sk"]): self._kept(item) for item in items if item["sk"] not in but}
-        left = iter(known.items())
+        known = [(Key(item["pk"], item["sk"]), self._alive(item)) for item in items if item["sk"] not in but]
+        left = (key for key, kept in known if kept and kept.once_gone(as_of) != kept)
         while part := list(islice(left, _AT_ONCE)):
-            self._change({key: partial(_forgotten, known=kept) for key, kept in part})
+            self._change({key: partial(_once_gone, as_of=as_of) for key in part})
 
     def untold(self, findings: Iterable[Dated]) -> frozenset[str]:
         """The ids of those that are remembered and wait for people to be told."""
@@ -115,7 +120,7 @@ class DynamoHistory:
             wanted = [
                 each
                 for key in changes
-                if _is_worth_writing(before[key], after[key])
+                if before[key] != after[key]
                 for each in _writes(key, items.get(key, {}), before[key], after[key])
             ]
             if not wanted or self._table.change_all(wanted):
@@ -152,21 +157,12 @@ def _with_times(finding: Finding, kept: Kept | None) -> Finding:
     return replace(finding, first_seen=known.first_seen, last_seen=known.last_seen)
 
 
-def _forgotten(kept: Kept | None, known: Kept) -> Kept | None:
-    """Nothing, unless the finding was seen since it was known."""
-    return kept if kept and kept.finding.last_seen > known.finding.last_seen else None
+def _once_gone(kept: Kept | None, as_of: datetime) -> Kept | None:
+    return kept and kept.once_gone(as_of)
 
 
 def _once_told(kept: Kept | None, telling: Dated, now: datetime) -> Kept | None:
     return kept and kept.once_told(telling, now)
-
-
-def _is_worth_writing(before: Kept | None, after: Kept | None) -> bool:
-    if before is None or after is None:
-        return before is not after
-    is_fresh = after.finding.last_seen - before.finding.last_seen < _FRESH
-    same = replace(after, finding=replace(after.finding, last_seen=before.finding.last_seen))
-    return same != before or not is_fresh
 
 
 def _writes(key: Key, item: Item, before: Kept | None, after: Kept | None) -> Iterator[Change]:
@@ -183,6 +179,10 @@ def _writes(key: Key, item: Item, before: Kept | None, after: Kept | None) -> It
         yield Change(entered, _item(after))
 
 
+def _end(kept: Kept) -> datetime:
+    return kept.gone + REOPENED_WITHIN if kept.is_gone and kept.gone else kept.finding.last_seen + KEPT_FOR
+
+
 def _waiting_key(kept: Kept | None) -> Key | None:
     return Key(f"{_UNTOLD}{kept.finding.severity.value}", kept.finding.id) if kept and kept.waits else None
 
@@ -191,7 +191,7 @@ def _item(kept: Kept) -> dict[str, str | int]:
     finding = kept.finding
     return {
         "version": secrets.token_hex(8),
-        "expires": int((finding.last_seen + KEPT_FOR).timestamp()),
+        "expires": int(_end(kept).timestamp()),
         "account_id": finding.place.account_id,
         "region": finding.place.region,
         "group_id": finding.place.group_id,
@@ -206,6 +206,7 @@ def _item(kept: Kept) -> dict[str, str | int]:
         "exempt": int(kept.exempt),
         "told": kept.told,
         **({"told_at": sortable(kept.told_at)} if kept.told_at else {}),
+        **({"gone_at": sortable(kept.gone)} if kept.gone else {}),
     }
 
 
@@ -222,5 +223,8 @@ def _kept_of(item: dict[str, Any]) -> Kept:
         first_seen=datetime.fromisoformat(item["first_seen"]),
         last_seen=datetime.fromisoformat(item["last_seen"]),
     )
-    told_at = item.get("told_at")
-    return Kept(finding, bool(item["exempt"]), item["told"], datetime.fromisoformat(told_at) if told_at else None)
+    return Kept(finding, bool(item["exempt"]), item["told"], _time(item.get("told_at")), _time(item.get("gone_at")))
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,6 +1,7 @@
 """The windows of principals in the journal's DynamoDB table: a version in each, and nothing written over another's.
 
-Items: `window` / account#principal: the version, the window as text, and `expires`, the table's TTL attribute.
+Items: `window` / account#principal: the version, the window as text, and `expires`, the table's TTL attribute;
+`told` / hash: what people were told of, and `expires`.
 Calls: 2 for an operation, 1 for one that comes again, and 1 or 2 more for each time that another got there first;
 all 1 for each megabyte, some dozen windows of the largest.
 """
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sg_compliance.aws.dynamodb_table import Key, Table, Write
 from sg_compliance.errors import StoreError
 from sg_compliance.realtime.mass_operations import KEPT_FOR, Window
-from sg_compliance.realtime.window_record import watched_of, window_key, window_of, window_text
+from sg_compliance.realtime.window_record import (
+    MARKED_FOR,
+    mark_key,
+    watched_of,
+    window_key,
+    window_of,
+    window_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 IAM_ACTIONS: Final = frozenset({"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"})
 
 _WINDOW: Final = "window"
+_TOLD: Final = "told"
 _UNUSED_FOR: Final = KEPT_FOR + timedelta(hours=1)
 _ATTEMPTS: Final = 40
 _FIRST_PAUSE: Final = 0.02
@@ -83,6 +92,18 @@ class DynamoWindows:
                 yield watched_of(item["state"], key.sk)
             except _UNREADABLE as error:
                 raise self._damaged(key, error) from error
+
+    def was_told(self, mark: str) -> bool:
+        """Whether people were told."""
+        item = self._table.get(Key(_TOLD, mark_key(mark)))
+        return bool(item) and item["expires"] >= int(self._clock.now().timestamp())
+
+    def note_told(self, mark: str) -> None:
+        """Note it, unless it is noted already."""
+        now = self._clock.now()
+        values = {"expires": int((now + MARKED_FOR).timestamp()), "now": int(now.timestamp())}
+        free = "attribute_not_exists(#expires) OR #expires < :now"
+        self._table.update(Write(Key(_TOLD, mark_key(mark)), "SET #expires = :expires", free, values))
 
     def _later(self, key: Key, attempt: int) -> Item:
         """The item after a pause: longer each time, and for each caller another."""

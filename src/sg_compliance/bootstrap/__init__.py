@@ -164,9 +164,9 @@ def inventory(where: Where, policy: ParsedPolicy) -> Iterator[Inventory]:
 
 def any_pattern(policy: ParsedPolicy) -> bool:
     """Whether some rule asks for the names of referenced groups."""
-    from sg_compliance.policy.resolve import Policy
+    from sg_compliance.policy.resolve import every_rule
 
-    return any(rule.pattern for rule in Policy(policy.document).rules())
+    return any(found.rule.source_pattern for found in every_rule(policy.document) if found.rule.enabled)
 
 
 def _live(where: Where, policy: ParsedPolicy, *, names_needed: bool) -> Inventory:

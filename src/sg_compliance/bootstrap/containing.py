@@ -13,7 +13,7 @@ from sg_compliance.bootstrap.enforcement import SystemClock, new_run
 from sg_compliance.errors import InputError
 from sg_compliance.policy.automation import check_pattern
 from sg_compliance.realtime.containment import Bounds
-from sg_compliance.realtime.principals import Ours
+from sg_compliance.realtime.principals import Ours, is_role, roles_at_home
 from sg_compliance.workflows.containing import Containing
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CONTAIN_ROLE: Final = "sg-compliance-contain"
 BREAK_GLASS_VARIABLE: Final = "SG_COMPLIANCE_BREAK_GLASS"
+OWN_ROLES_VARIABLE: Final = "SG_COMPLIANCE_OWN_ROLES"
 _FILE: Final = "journal.sqlite"
 
 
@@ -46,6 +47,18 @@ def break_glass(given: Iterable[str] = ()) -> tuple[str, ...]:
     return patterns
 
 
+def function_roles(caller: str) -> frozenset[str]:
+    """ARNs of the roles of a deployment's functions, as the environment names them.
+
+    Raises InputError for what can be no role: one that is misspelt would protect nobody.
+    """
+    named = [each.strip() for each in os.environ.get(OWN_ROLES_VARIABLE, "").split(",")]
+    for each in named:
+        if each and not is_role(each):
+            raise InputError(f"{each!r} is no role", hint=f"give its name or its ARN: mend it in ${OWN_ROLES_VARIABLE}")
+    return roles_at_home(named, caller)
+
+
 def bounds(
     where: Where,
     caller: str,
@@ -59,6 +72,7 @@ def bounds(
     ours = Ours(
         role_names=frozenset(name.rpartition("/")[2] for name in names),
         accounts=frozenset(where.accounts) or None,
+        function_roles=function_roles(caller),
     )
     return Bounds(ours, break_glass(protected), caller)
 

@@ -15,6 +15,7 @@ from sg_compliance.bootstrap import Where, any_pattern, inventory, role_names_of
 from sg_compliance.bootstrap import findings as room_for_findings
 from sg_compliance.bootstrap.board import bucket_of
 from sg_compliance.bootstrap.enforcement import SystemClock, new_run
+from sg_compliance.bootstrap.in_force import InForce
 from sg_compliance.bootstrap.settings import PREFIX, settings_of
 from sg_compliance.interfaces import Text
 from sg_compliance.workflows.switching import Board
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from sg_compliance.model.scan import Summary
     from sg_compliance.policy.document import Document as PolicyDocument
     from sg_compliance.policy.parse import ParsedPolicy
-    from sg_compliance.policy.reaction import MassOperations
     from sg_compliance.realtime.principals import Ours
     from sg_compliance.workflows.apply import Applying
     from sg_compliance.workflows.containing import Containing
@@ -66,6 +66,7 @@ class Deployment:
         self.settings = settings
         self.clock = SystemClock()
         self._warn = warn
+        self._in_force = InForce(settings)
 
     # ---- the stores, which are at home ----
 
@@ -164,10 +165,8 @@ class Deployment:
     def evaluator(self, document: PolicyDocument, now: datetime) -> Evaluator:
         """What judges groups at a time, with the exemptions that people granted beside the document."""
         from sg_compliance.evaluation.evaluate import Evaluator
-        from sg_compliance.policy.exemptions import exempting
-        from sg_compliance.policy.resolve import Policy
 
-        return Evaluator(Policy(exempting(document, self.stores.concessions.all())), now)
+        return Evaluator(self._in_force.bound(document, self.stores.concessions.all()), now)
 
     # ---- the use cases ----
 
@@ -263,6 +262,7 @@ class Deployment:
         """What responds to events, and to second looks, under the policy of now. Raises SgComplianceError."""
         from sg_compliance.aws.ec2_lookup import Ec2Lookup
         from sg_compliance.aws.ec2_rules import Ec2RuleWriter
+        from sg_compliance.aws.slots import DynamoSlots
         from sg_compliance.aws.sqs import SqsDeadLetters, SqsLater
         from sg_compliance.aws.windows import DynamoWindows
         from sg_compliance.workflows.case import Surroundings, Terms
@@ -271,7 +271,7 @@ class Deployment:
         from sg_compliance.workflows.respond import Responding
 
         said, parsed = self.settings, self.policy.current()
-        document = overridden(parsed.document, said)
+        document = self._in_force.in_real_time(parsed)
         names = role_names_of(parsed)
         around = Surroundings(
             lookup=Ec2Lookup(self._reading, names, names_of_groups=any_pattern(parsed)),
@@ -281,6 +281,7 @@ class Deployment:
             later=SqsLater(self.home, said.recheck_queue_url),
             dead_letters=SqsDeadLetters(self.home, said.dead_letter_queue_url),
             metrics=self.metrics,
+            slots=DynamoSlots(self.home, said.table, self.clock),
             clock=self.clock,
             run=new_run(self.home.caller().arn, "real-time response", parsed),
             terms=Terms(
@@ -311,15 +312,17 @@ class Deployment:
 
     def _ours(self, role_names: Iterable[str]) -> Ours:
         """What is ours in an event; without accounts and organisation, the account that the function is in."""
-        from sg_compliance.realtime.principals import Ours
+        from sg_compliance.realtime.principals import Ours, roles_at_home
 
-        said = self.settings
+        said, caller = self.settings, self.home.caller()
         named = (said.scan_role_name, said.change_role_name, said.contain_role_name, *role_names)
-        accounts = frozenset(said.accounts) or frozenset({self.home.caller().account_id})
+        accounts = frozenset(said.accounts) or frozenset({caller.account_id})
         return Ours(
             role_names=frozenset(each.rpartition("/")[2] for each in named),
             session_names=frozenset({said.session_name}),
             accounts=None if said.organization else accounts,
+            function_roles=roles_at_home(said.own_roles, caller.arn),
+            callers=frozenset({caller.arn}),
         )
 
     @cached_property
@@ -334,7 +337,8 @@ class Deployment:
         """What holds principals back, and lets them go. Raises SgComplianceError."""
         from sg_compliance.aws.blocks import DynamoBlocks
         from sg_compliance.aws.iam import IamContainment
-        from sg_compliance.bootstrap.containing import bounds
+        from sg_compliance.bootstrap.containing import break_glass
+        from sg_compliance.realtime.containment import Bounds
         from sg_compliance.workflows.containing import Containing
 
         said, caller = self.settings, self.home.caller().arn
@@ -344,7 +348,7 @@ class Deployment:
             board=Board(self.stores.switch, self.stores.audit, self.topics),
             clock=self.clock,
             run=new_run(caller, "mass operations", parsed),
-            bounds=bounds(self.where, caller, said.contain_role_name, said.break_glass, parsed),
+            bounds=Bounds(self._ours(role_names_of(parsed).values()), break_glass(said.break_glass), caller),
             automatic=said.block_suspicious_users,
         )
 
@@ -363,25 +367,3 @@ class _Shipped:
     def read(self) -> Text:
         """The policy."""
         return Text(self._path.read_text(encoding="utf-8"), self._path.name)
-
-
-def overridden(document: PolicyDocument, settings: Settings) -> PolicyDocument:
-    """The document with what the deployment says about real time: it can switch it off, and set other limits.
-
-    Blocking needs both: the policy asks for it, and the deployment lets it (`Containing.automatic`).
-    """
-    scanning = document.policies().real_time_scanning
-    rules = scanning.detection_rules
-    mass: MassOperations = rules.mass_operations_detected
-    limits = {
-        "threshold_per_minute": settings.max_operations_per_minute,
-        "threshold_per_hour": settings.mass_operations_alert_threshold,
-    }
-    mass = mass.model_copy(update={key: limit for key, limit in limits.items() if limit is not None})
-    scanning = scanning.model_copy(
-        update={
-            "enabled": scanning.enabled and settings.real_time_scanning_enabled,
-            "detection_rules": rules.model_copy(update={"mass_operations_detected": mass}),
-        }
-    )
-    return document.model_copy(update={"real_time_scanning": scanning})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sg_compliance.bootstrap import any_pattern, policy_file, read_text, role_names_of, sessions_of
-from sg_compliance.bootstrap.containing import CONTAIN_ROLE, operation_windows
+from sg_compliance.bootstrap.containing import CONTAIN_ROLE, function_roles, operation_windows
 from sg_compliance.bootstrap.enforcement import SystemClock, new_run, stores
 from sg_compliance.bootstrap.lookup import lookup
 from sg_compliance.errors import InputError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Metrics,
         OperationWindows,
         RuleWriter,
+        Slots,
     )
     from sg_compliance.local.later import MemoryLater
     from sg_compliance.model.concession import Concession
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from sg_compliance.workflows.case import Terms
     from sg_compliance.workflows.counting import Containing
 
+_JOURNAL: Final = "journal.sqlite"
 _HISTORY: Final = "history.sqlite"
 _LETTERS: Final = "dead-letters.jsonl"
 _WAIT_SECONDS: Final = 5
@@ -70,13 +72,24 @@ class Queue:
     drained: bool = False
 
 
-def ours_of(where: Where, policy: ParsedPolicy, also: Iterable[str] = (), contain_role: str = CONTAIN_ROLE) -> Ours:
-    """What is ours: the roles of this deployment, those that the policy names, and `also`; under our session name."""
+def ours_of(
+    where: Where,
+    policy: ParsedPolicy,
+    also: Iterable[str] = (),
+    contain_role: str = CONTAIN_ROLE,
+    caller: str = "",
+) -> Ours:
+    """What is ours: the roles of this deployment, those that the policy names, and `also`; under our session name.
+
+    And, in the account that no role is assumed in, `caller`: the ARN of who runs this; and the functions' roles.
+    """
     names = (where.role_name, where.change_role_name, contain_role, *role_names_of(policy).values(), *also)
     return Ours(
         role_names=frozenset(name.rpartition("/")[2] for name in names),
         session_names=frozenset({where.session_name}),
         accounts=frozenset(where.accounts) or None,
+        function_roles=function_roles(caller),
+        callers=frozenset({caller} - {""}),
     )
 
 
@@ -164,6 +177,7 @@ def from_queue(  # noqa: PLR0913  where everything is
             later=SqsLater(home, queue.recheck_url) if looks is None else looks,
             dead_letters=letters,
             metrics=metrics,
+            slots=opened.enter_context(_slots(state, home, terms)),
             clock=clock,
             run=new_run(by, "real-time response", parsed),
             terms=terms,
@@ -196,7 +210,7 @@ class _Making:
             run=replace(new_run(before.by, before.why, parsed), id=before.id),
         )
         evaluator = _evaluator(parsed, self.environment, around.stores.concessions.all(), around.clock.now())
-        return responding(around, self.windows, evaluator, ours_of(self.where, parsed))
+        return responding(around, self.windows, evaluator, ours_of(self.where, parsed, caller=before.by))
 
 
 def event_texts(source: str) -> list[str]:
@@ -215,7 +229,7 @@ def simulation(  # noqa: PLR0913  where everything is
     What earlier runs have left in the state counts, findings apart: none is known of yet. Raises SgComplianceError.
     """
     from sg_compliance.local.history import SqliteHistory
-    from sg_compliance.local.kept import KeptLetters, KeptNotices, MemoryWindows, NoWriter
+    from sg_compliance.local.kept import KeptLetters, KeptNotices, MemoryWindows, NoSlots, NoWriter
     from sg_compliance.local.later import MemoryLater
     from sg_compliance.local.metrics import NoMetrics
 
@@ -231,6 +245,7 @@ def simulation(  # noqa: PLR0913  where everything is
             later=MemoryLater(clock),
             dead_letters=KeptLetters(),
             metrics=NoMetrics(),
+            slots=NoSlots(),
             clock=clock,
             run=new_run("a simulation", policy=policy),
             terms=terms,
@@ -288,6 +303,25 @@ def _letters(queue: Queue, state: State, home: Sessions) -> DeadLetters:
         message = "nobody says where messages go that can never be handled"
         raise InputError(message, hint="name a file, or the URL of a queue: --dead-letters PLACE")
     return FileDeadLetters(Path(named) if named else Path(state.place()) / _LETTERS, SystemClock())
+
+
+@contextmanager
+def _slots(state: State, home: Sessions, terms: Terms) -> Iterator[Slots]:
+    """What bounds how many groups are changed in an hour, beside the journal."""
+    if terms.dry_run:
+        from sg_compliance.local.kept import NoSlots
+
+        yield NoSlots()
+        return
+    if state.is_remote:
+        from sg_compliance.aws.slots import DynamoSlots
+
+        yield DynamoSlots(home, state.table, SystemClock())
+        return
+    from sg_compliance.local.slots import SqliteSlots
+
+    with closing(SqliteSlots(Path(state.place()) / _JOURNAL)) as found:
+        yield found
 
 
 @contextmanager

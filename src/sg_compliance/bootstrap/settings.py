@@ -17,6 +17,7 @@ from sg_compliance.enforcement.guards import MOST_GROUPS
 from sg_compliance.errors import InputError
 from sg_compliance.model.finding import Severity
 from sg_compliance.policy.automation import check_pattern
+from sg_compliance.realtime.principals import is_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +65,7 @@ class Settings:
     mass_operations_alert_threshold: int | None = None
     max_groups_per_hour: int = MOST_GROUPS
     break_glass: tuple[str, ...] = ()
+    own_roles: tuple[str, ...] = ()
     environment: str = "default"
     recheck_queue_url: str = ""
     dead_letter_queue_url: str = ""
@@ -136,6 +138,13 @@ def _patterns(value: str) -> tuple[str, ...]:
     return found
 
 
+def _roles(value: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(each for each in _LIST.split(value.strip()) if each))
+    if not all(map(is_role, found)):
+        raise _WrongError("names or ARNs of roles, with commas between them")
+    return found
+
+
 def _contacts(value: str) -> tuple[str, ...]:
     if not value.isprintable() or len(value) > 500:  # noqa: PLR2004  characters: it stands in every message
         raise _WrongError("a list of at most 500 printable characters")
@@ -173,6 +182,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "mass_operations_alert_threshold": _count,
     "max_groups_per_hour": _count,
     "break_glass": _patterns,
+    "own_roles": _roles,
     "environment": _text(r"[\w-]{1,64}", "a name of letters, digits, - and _"),
     "recheck_queue_url": _QUEUE,
     "dead_letter_queue_url": _QUEUE,

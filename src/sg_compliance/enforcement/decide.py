@@ -88,6 +88,9 @@ def decide(finding: Finding, policy: Policy, circumstances: Circumstances, now: 
     if finding.severity.rank < circumstances.severity.rank:
         below = f"severity {finding.severity.value} is below the threshold {circumstances.severity.value}"
         return Decision(Action.WARN, below, _escalation(case))
+    prompt = circumstances.prompt
+    if prompt and finding.id not in prompt.fresh:
+        return Decision(Action.WARN, prompt.objection(finding, now), _escalation(case))
     hindered = why if level == "warn" else _never(case) or _forbidden(case)
     if hindered:
         return Decision(_telling(case), hindered, _escalation(case))

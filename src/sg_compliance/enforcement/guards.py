@@ -36,6 +36,7 @@ it; a service that we do not know is held to be one that puts its rules back."""
 _CONTROLLER_TAG: Final = "elbv2.k8s.aws/cluster"
 _CONTROLLER_RULES: Final = "elbv2.k8s.aws/"
 _CLUSTER_TAG: Final = "kubernetes.io/cluster/"
+_CLUSTER_TAGS: Final = (_CLUSTER_TAG, "elbv2.k8s.aws/", "aws:eks:", "eks:", "karpenter.sh/")
 _NAMES: Final = (
     (re.compile(r"d-[0-9a-f]+_controllers"), "AWS Directory Service"),
     (re.compile(r"AWSServiceName.*", re.DOTALL), "an AWS service"),
@@ -61,10 +62,15 @@ def _protections(group: SecurityGroup, caller_account: str) -> Iterator[str]:
     for pattern, service in _NAMES:
         if pattern.fullmatch(group.name):
             yield f"{service} manages it: its name is {group.name}"
-    if any((rule.description or "").startswith(_CONTROLLER_RULES) for rule in group.rules):
+    if _is_of_a_cluster(group) and any((rule.description or "").startswith(_CONTROLLER_RULES) for rule in group.rules):
         yield f"a load balancer controller writes its rules: a description begins with {_CONTROLLER_RULES}"
     if group.managed_interfaces:
         yield f"a service manages network interfaces that it is attached to: {', '.join(group.managed_interfaces)}"
+
+
+def _is_of_a_cluster(group: SecurityGroup) -> bool:
+    """Whether a tag says so. Whoever opens a group writes the description: by itself it would protect what it opens."""
+    return any(key.startswith(_CLUSTER_TAGS) for key, _ in group.tags)
 
 
 def _is_of_a_service(key: str, value: str) -> bool:

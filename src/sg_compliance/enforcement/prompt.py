@@ -2,6 +2,9 @@
 
 In real time its settings stand in place of `remediation_settings.automatic_remediation`, `require_manual_approval` and
 `grace_period_hours`: who enables them has approved. The account's enforcement level and actions count as always.
+
+Only what the event itself brought about is remediated: what stood before is for scans. An instance that is launched, or
+a description that is mended, must not have a group locked down that has been open for years.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ _REMEDIATION: Final = "real_time_scanning.remediation_settings"
 class Prompt(NamedTuple):
     """From which severity on a group is locked down as an emergency, remediated at once, or after a grace period.
 
-    None: not at all. `detection` is the key under which the policy speaks of events of this kind.
+    None: not at all. `detection` is the key under which the policy speaks of events of this kind. `fresh` are the ids
+    of the findings that the event brought about.
     """
 
     detection: str
@@ -31,21 +35,24 @@ class Prompt(NamedTuple):
     at_once: Severity | None = None
     later: Severity | None = None
     grace: timedelta = timedelta()
+    fresh: frozenset[str] = frozenset()
 
-    def is_emergency(self, severity: Severity) -> bool:
-        """Whether a finding as bad as this is one."""
-        return _reaches(severity, self.emergency)
+    def is_emergency(self, finding: Finding) -> bool:
+        """Whether the finding is one."""
+        return finding.id in self.fresh and _reaches(finding.severity, self.emergency)
 
     def due(self, finding: Finding) -> datetime | None:
         """When the finding may be remediated; None where never by itself, or where its age is not known."""
-        if finding.first_seen is None:
+        if finding.first_seen is None or finding.id not in self.fresh:
             return None
-        if self.is_emergency(finding.severity) or _reaches(finding.severity, self.at_once):
+        if self.is_emergency(finding) or _reaches(finding.severity, self.at_once):
             return finding.first_seen
         return finding.first_seen + self.grace if _reaches(finding.severity, self.later) else None
 
     def objection(self, finding: Finding, now: datetime) -> str:
         """Why the finding is not remediated now; empty where it may be."""
+        if finding.id not in self.fresh:
+            return "it is not the event that brought it about: what stood before is remediated by scans"
         due = self.due(finding)
         if due is not None:
             minutes = self.grace // timedelta(minutes=1)

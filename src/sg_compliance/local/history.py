@@ -10,9 +10,18 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from sg_compliance.enforcement.wire import sortable
 from sg_compliance.errors import InputError
 from sg_compliance.model.finding import Severity
-from sg_compliance.model.remembered import NEVER, Kept, Remembered, in_order, kept_place, sighted
+from sg_compliance.model.remembered import (
+    NEVER,
+    REOPENED_WITHIN,
+    Kept,
+    Remembered,
+    in_order,
+    kept_place,
+    sighted,
+)
 from sg_compliance.model.security_group import Place
 
 if TYPE_CHECKING:
@@ -44,6 +53,7 @@ _ADDED: Final = {
     "exempt": "INTEGER NOT NULL DEFAULT 0",
     "told": f"INTEGER NOT NULL DEFAULT {NEVER}",
     "told_at": "TEXT",
+    "gone_at": "TEXT",
 }
 """`rank` is NULL in a row of the first version, until the finding is seen again: only its times are known."""
 
@@ -52,6 +62,7 @@ _WAITS: Final = "exempt = 0 AND rank > told"
 _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS finding_by_group ON finding (group_id)",
     f"CREATE INDEX IF NOT EXISTS finding_that_waits ON finding (rank) WHERE {_WAITS}",
+    "CREATE INDEX IF NOT EXISTS finding_that_is_gone ON finding (gone_at) WHERE gone_at IS NOT NULL",
 )
 _RANK: Final = _COLUMNS.index("rank")
 _TIMES: Final = 3
@@ -63,7 +74,8 @@ _PUT: Final = (
     f"VALUES ({', '.join('?' * len(_COLUMNS))})"
 )
 _DATE: Final = "UPDATE finding SET first_seen = ?, last_seen = ? WHERE id = ?"
-_OF_PLACE: Final = "SELECT id FROM finding WHERE group_id = ? AND account_id = ? AND region = ?"
+_OF_PLACE: Final = f"{_SELECT} WHERE group_id = ? AND account_id = ? AND region = ? AND rank IS NOT NULL"
+_FORGET: Final = "DELETE FROM finding WHERE gone_at < ? AND last_seen <= gone_at"
 _AT_ONCE: Final = 500
 _WAIT_SECONDS: Final = 30.0
 _SEVERITIES: Final = {severity.rank: severity for severity in Severity}
@@ -73,7 +85,10 @@ _Row: TypeAlias = "tuple[Any, ...]"
 
 
 class SqliteHistory:
-    """The FindingHistory socket. Times are kept in UTC, to the second, as text that sorts. Raises InputError."""
+    """The FindingHistory socket. Times are kept in UTC, as text that sorts; the first ones to the second.
+
+    What was gone for two days is forgotten. Raises InputError.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -98,7 +113,7 @@ class SqliteHistory:
 
     def seen(self, findings: Iterable[Finding], now: datetime) -> list[Finding]:
         """The same findings with the times at which they were first and last seen, now among them."""
-        found, now = list(findings), _second(now)
+        found = list(findings)
         with self._changing() as cursor:
             rows = _rows(cursor, (finding.id for finding in found))
             kept = _known(rows)
@@ -109,15 +124,18 @@ class SqliteHistory:
                 times = after.finding
                 dated.append(replace(finding, first_seen=times.first_seen, last_seen=times.last_seen))
             _write(cursor, rows, kept.values())
+            _forget(cursor, now)
         return dated
 
-    def gone(self, place: Place, but_for: Iterable[str] = ()) -> None:
-        """Forget the findings of the group, save those with these ids."""
+    def gone(self, place: Place, but_for: Iterable[str] = (), *, as_of: datetime) -> None:
+        """The findings of the group are gone, save those with these ids and those that were seen after that time."""
         account_id, region, group_id = kept_place(place)
-        kept = frozenset(but_for)
+        but = frozenset(but_for)
         with self._changing() as cursor:
-            known = cursor.execute(_OF_PLACE, (group_id, account_id, region)).fetchall()
-            cursor.executemany("DELETE FROM finding WHERE id = ?", [row for row in known if row[0] not in kept])
+            found = cursor.execute(_OF_PLACE, (group_id, account_id, region)).fetchall()
+            rows = {row[0]: row for row in found if row[0] not in but}
+            _write(cursor, rows, [kept.once_gone(as_of) for kept in _known(rows).values()])
+            _forget(cursor, as_of)
 
     def untold(self, findings: Iterable[Dated]) -> frozenset[str]:
         """The ids of those that are remembered and wait for people to be told."""
@@ -142,7 +160,7 @@ class SqliteHistory:
         with self._changing() as cursor:
             for severity in frozenset(severities):
                 rows = cursor.execute(f"{_SELECT} WHERE {_WAITS} AND rank = ?", (severity.rank,))
-                found += [_kept_of(row).finding for row in rows]
+                found += [kept.finding for kept in map(_kept_of, rows) if kept.waits]
         yield from in_order(found)
 
     def close(self) -> None:
@@ -204,10 +222,15 @@ def _known(rows: Mapping[str, _Row]) -> dict[str, Kept]:
 def _sighted(row: _Row | None, before: Kept | None, finding: Finding, now: datetime) -> Kept:
     """What is kept once the finding is seen; the row of an older version gives its times."""
     after = sighted(before, finding, now)
-    if before or not row:
-        return after
-    first, last = min(_time(row[1]), now), max(_time(row[2]), now)
-    return replace(after, finding=replace(after.finding, first_seen=first, last_seen=last))
+    first, last = after.finding.first_seen, after.finding.last_seen
+    if row and not before:
+        first, last = min(_time(row[1]), now), max(_time(row[2]), now)
+    return replace(after, finding=replace(after.finding, first_seen=_second(first), last_seen=last))
+
+
+def _forget(cursor: sqlite3.Cursor, now: datetime) -> None:
+    """Let go of what was gone for so long that it is new when it is seen again, by who comes a day late, too."""
+    cursor.execute(_FORGET, (sortable(now - 2 * REOPENED_WITHIN),))
 
 
 def _write(cursor: sqlite3.Cursor, rows: Mapping[str, _Row], after: Iterable[Kept]) -> None:
@@ -225,7 +248,7 @@ def _row(kept: Kept) -> _Row:
     return (
         finding.id,
         _text(finding.first_seen),
-        _text(finding.last_seen),
+        sortable(finding.last_seen),
         *finding.place,
         finding.group_name,
         finding.rule_id,
@@ -236,13 +259,13 @@ def _row(kept: Kept) -> _Row:
         int(kept.exempt),
         kept.told,
         _text(kept.told_at) if kept.told_at else None,
+        sortable(kept.gone) if kept.gone else None,
     )
 
 
 def _kept_of(row: _Row) -> Kept:
-    finding_id, first, last, account, region, group, name, rule, rank, direction, reason, message, exempt, told, at = (
-        row
-    )
+    finding_id, first, last, account, region, group, name, rule, rank, direction, reason, message, *rest = row
+    exempt, told, told_at, gone_at = rest
     try:
         finding = Remembered(
             id=finding_id,
@@ -256,7 +279,8 @@ def _kept_of(row: _Row) -> Kept:
             first_seen=_time(first),
             last_seen=_time(last),
         )
-        return Kept(finding, bool(exempt), int(told), _time(at) if at else None)
+        times = (_time(text) if text else None for text in (told_at, gone_at))
+        return Kept(finding, bool(exempt), int(told), *times)
     except (ValueError, LookupError, TypeError) as error:
         raise _DamagedError(f"what is kept of {finding_id} cannot be read: {error}") from error
 

@@ -10,6 +10,7 @@ from sg_compliance.realtime.window_record import window_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime, timedelta
 
     from sg_compliance.model.change import Call
     from sg_compliance.model.notice import Notice
@@ -23,6 +24,7 @@ class MemoryWindows:
 
     def __init__(self) -> None:
         self._windows: dict[str, tuple[Operation, Window]] = {}
+        self._told: set[str] = set()
 
     def take(self, operation: Operation, decide: Callable[[Window], tuple[Window, Verdict | None]]) -> Verdict | None:
         """Add the operation."""
@@ -36,6 +38,14 @@ class MemoryWindows:
         """All of them."""
         for operation, window in self._windows.values():
             yield Watched(operation.account_id, operation.principal, window)
+
+    def was_told(self, mark: str) -> bool:
+        """Whether it was noted."""
+        return mark in self._told
+
+    def note_told(self, mark: str) -> None:
+        """Note it."""
+        self._told.add(mark)
 
 
 class KeptNotices:
@@ -72,3 +82,12 @@ class NoWriter:
         """Refuse. Raises AwsError."""
         del call
         raise AwsError(f"{place}: nothing can be changed here")
+
+
+class NoSlots:
+    """The Slots socket where nothing may be done."""
+
+    def take(self, name: str, item: str, most: int, window: timedelta, now: datetime) -> bool:
+        """Give none."""
+        del name, item, most, window, now
+        return False

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from sg_compliance.local.database import Database
 from sg_compliance.realtime.mass_operations import KEPT_FOR, Window
-from sg_compliance.realtime.window_record import watched_of, window_key, window_of, window_text
+from sg_compliance.realtime.window_record import (
+    MARKED_FOR,
+    mark_key,
+    watched_of,
+    window_key,
+    window_of,
+    window_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +27,8 @@ if TYPE_CHECKING:
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS operation_window (key TEXT PRIMARY KEY, expires INTEGER NOT NULL, state TEXT NOT NULL)
 WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS operation_window_by_end ON operation_window (expires)
+CREATE INDEX IF NOT EXISTS operation_window_by_end ON operation_window (expires);
+CREATE TABLE IF NOT EXISTS operation_told (mark TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID
 """
 _UNUSED_FOR: Final = KEPT_FOR + timedelta(hours=1)
 
@@ -59,6 +67,21 @@ class SqliteWindows:
                 yield watched_of(text, key)
             except (ValueError, LookupError, TypeError, OverflowError) as error:
                 raise self._database.unreadable("a window of operations", error) from error
+
+    def was_told(self, mark: str) -> bool:
+        """Whether people were told."""
+        row = (mark_key(mark), int(self._clock.now().timestamp()))
+        with self._database.reading() as cursor:
+            found = cursor.execute("SELECT 1 FROM operation_told WHERE mark = ? AND expires >= ?", row).fetchone()
+        return found is not None
+
+    def note_told(self, mark: str) -> None:
+        """Note it; what is too old goes."""
+        now = self._clock.now()
+        with self._database.changing() as cursor:
+            cursor.execute("DELETE FROM operation_told WHERE expires < ?", (int(now.timestamp()),))
+            row = (mark_key(mark), int((now + MARKED_FOR).timestamp()))
+            cursor.execute("INSERT OR IGNORE INTO operation_told VALUES (?, ?)", row)
 
     def _window(self, text: str, operation: Operation) -> Window:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 NAMESPACE: Final = "SecurityGroup/Compliance"
 
@@ -61,3 +62,8 @@ class Metric(NamedTuple):
     name: MetricName
     value: float = 1.0
     dimensions: Mapping[str, str] = {}
+
+
+def seconds(span: timedelta) -> float:
+    """How long something took, as a figure: never less than nothing, whatever clocks say."""
+    return max(span.total_seconds(), 0.0)

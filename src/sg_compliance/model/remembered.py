@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sg_compliance.model.finding import Finding, FindingState, Severity
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 NEVER: Final = -1
 """The rank of a severity at which nobody was told."""
 
+REOPENED_WITHIN: Final = timedelta(hours=24)
+"""What is there again before it was gone for so long is as old as it was: opening and closing buys nobody time."""
+
 _LONGEST_PART: Final = 64
 """Of a place: far more than any of AWS's, and three of them are a key that DynamoDB takes (2,048 bytes)."""
 
 _LONGEST_NAME: Final = 255
 _LONGEST_TEXT: Final = 1_000
 _ANY_TIME: Final = datetime.max.replace(microsecond=0, tzinfo=UTC)
+_MOMENT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +53,55 @@ Dated: TypeAlias = Finding | Remembered
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a history keeps of a finding. `told` is the rank of the worst severity that people were told of."""
+    """What a history keeps of a finding. `told` is the rank of the worst severity that people were told of.
+
+    `gone` is when it was last found to be gone; it is there again if it was seen after that.
+    """
 
     finding: Remembered
     exempt: bool = False
     told: int = NEVER
     told_at: datetime | None = None
+    gone: datetime | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was not seen since it was found to be gone."""
+        return self.gone is not None and self.finding.last_seen <= self.gone
 
     @property
     def waits(self) -> bool:
         """Whether people are to be told: it is open, and worse than what they were told of, if they were."""
-        return not self.exempt and self.finding.severity.rank > self.told
+        return not self.exempt and not self.is_gone and self.finding.severity.rank > self.told
 
     def once_told(self, telling: Dated, now: datetime) -> Kept:
         """After people were told of it as `telling` has it: not of what became worse or began anew since then."""
         known = remembered(telling)
-        if known.first_seen < self.finding.first_seen or known.severity.rank <= self.told:
+        was_gone = self.gone is not None and known.last_seen <= self.gone
+        if was_gone or known.first_seen < self.finding.first_seen or known.severity.rank <= self.told:
             return self
         return replace(self, told=known.severity.rank, told_at=now)
 
+    def once_gone(self, as_of: datetime) -> Kept:
+        """After it was found to be gone by who looked at that time: not if it was seen later, or was gone before."""
+        return self if self.is_gone or self.finding.last_seen > as_of else replace(self, gone=as_of)
+
 
 def sighted(before: Kept | None, finding: Finding, now: datetime) -> Kept:
-    """What is kept once the finding is seen. A time before the last one is noted, and what was seen then is not."""
+    """What is kept once the finding is seen. A time before the last one is noted, and what was seen then is not.
+
+    What was gone for less than a day is as old as before, and nobody was told of it; after that it is new.
+    """
     is_exempt = finding.state is FindingState.EXEMPT
-    if before is None:
+    if before is None or (before.is_gone and before.gone and now - before.gone >= REOPENED_WITHIN):
         return Kept(_remembered(finding, now, now), is_exempt)
     first, last = min(before.finding.first_seen, now), before.finding.last_seen
+    if before.is_gone and before.gone:
+        seen = max(now, before.gone + _MOMENT)  # who comes late with an earlier time may have seen it later
+        return Kept(_remembered(finding, first, seen), is_exempt, gone=before.gone)
     if now < last:
         return replace(before, finding=replace(before.finding, first_seen=first))
-    return Kept(_remembered(finding, first, now), is_exempt, before.told, before.told_at)
+    return Kept(_remembered(finding, first, now), is_exempt, before.told, before.told_at, before.gone)
 
 
 def remembered(finding: Dated) -> Remembered:

@@ -24,16 +24,25 @@ _MOST_FINDINGS: Final = 20
 _LONGEST: Final = 500
 
 
-def alert(
-    record: Record, group: SecurityGroup, findings: Sequence[Finding], done: str, contacts: Iterable[str] = ()
+def alert(  # noqa: PLR0913 - all that a message says
+    record: Record,
+    group: SecurityGroup,
+    findings: Sequence[Finding],
+    done: str,
+    contacts: Iterable[str] = (),
+    *,
+    guilty: bool = True,
 ) -> Notice:
-    """The message about one group that violates since a change. `done`: what was done about it, or why nothing."""
+    """The message about one group that violates. `done`: what was done about it, or why nothing.
+
+    `guilty`: the change brought it about; else it only had the group looked at.
+    """
     worst = _worst(findings)
     severity = worst[0].severity if worst else Severity.INFO
     rules = ", ".join(dict.fromkeys(each.rule_id for each in worst))
     lines = [
         *_what(group, worst),
-        *_who(record),
+        *_who(record, "Who did it" if guilty else "It stood before. Looked at because of"),
         f"Done: {_line(done)}",
         f"Look at it: sg-compliance explain {group.group_id} --accounts {group.account_id} --regions {group.region}",
         *_asked(contacts),
@@ -172,13 +181,13 @@ def _violations(findings: Sequence[Finding]) -> list[str]:
     return [*shown, *([f"and {more} more findings"] if more > 0 else [])]
 
 
-def _who(record: Record) -> list[str]:
+def _who(record: Record, title: str = "Who did it") -> list[str]:
     who = record.principal
     shown = _line(who.arn or who.name or who.type)
     address = _line(record.source_ip) or "an address that is not told"
     agent = f", with {_line(record.user_agent)}" if record.user_agent else ""
     return [
-        f"Who did it: {shown} ({_line(who.type)}) from {address}{agent}",
+        f"{title}: {shown} ({_line(who.type)}) from {address}{agent}",
         f"By: {record.event_name} at {record.event_time.isoformat(timespec='seconds')}, event {record.event_id}",
     ]
 

@@ -25,7 +25,7 @@ from sg_compliance.realtime.event_fields import (
     text,
 )
 from sg_compliance.realtime.group_calls import Call, added, created, described, modified, of_one_group, removed
-from sg_compliance.realtime.network_calls import attachment, prefix_list, regrouped
+from sg_compliance.realtime.network_calls import attachment, instance_regrouped, prefix_list, regrouped
 from sg_compliance.realtime.principals import Ours, Standing, principal
 from sg_compliance.realtime.record import Change, ChangeKind, Record, Skipped, SkipReason
 
@@ -39,6 +39,9 @@ EVENT_SOURCE: Final = "ec2.amazonaws.com"
 LONGEST_EVENT: Final = 1 << 20
 """The largest message of SQS, in bytes (Amazon SQS developer guide, message quotas)."""
 _YES: Final = (True, "true")
+_FIRST_YEAR: Final = 2013
+"""CloudTrail began then (CloudTrail user guide, document history)."""
+_LAST_YEAR: Final = 9998
 
 READERS: Final[Mapping[str, Callable[[Call], Change | None]]] = {
     "AuthorizeSecurityGroupEgress": partial(added, direction=Direction.EGRESS),
@@ -56,6 +59,7 @@ READERS: Final[Mapping[str, Callable[[Call], Change | None]]] = {
     "ModifyManagedPrefixList": prefix_list,
     "RestoreManagedPrefixListVersion": prefix_list,
     "ModifyNetworkInterfaceAttribute": regrouped,
+    "ModifyInstanceAttribute": instance_regrouped,
     "RunInstances": attachment,
     "CreateNetworkInterface": attachment,
 }
@@ -149,9 +153,12 @@ def _account(event: Json, detail: Json, ours: Ours) -> str:
 def _time(value: object) -> datetime:
     said = identifier(value, EVENT_TIME, "eventTime")
     try:
-        return parse_time(said)
+        time = parse_time(said)
     except ValueError:
         raise RejectedEventError(f"eventTime {said} is no time") from None
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise RejectedEventError(f"eventTime {said} is no time of CloudTrail's")
+    return time
 
 
 def _reason_to_skip(record: Record, detail: Json) -> tuple[SkipReason | None, str]:

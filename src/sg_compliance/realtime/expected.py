@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sg_compliance.model.security_group import identity
+from sg_compliance.model.security_group import PrefixListPeer, identity
 from sg_compliance.realtime.record import ChangeKind
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sg_compliance.model.addresses import Cidr
+    from sg_compliance.model.finding import Finding
     from sg_compliance.model.security_group import Identity, PrefixLists, SecurityGroup, SecurityGroupRule
     from sg_compliance.realtime.record import Change
 
@@ -47,7 +48,9 @@ def missing_rules(
 
 
 def _is_about(change: Change, group: SecurityGroup) -> bool:
-    return group.group_id in change.groups or group.name in change.group_names
+    """Case does not count in names (EC2 API reference, CreateSecurityGroup)."""
+    named = group.name.lower() in (name.lower() for name in change.group_names)
+    return group.group_id in change.groups or named
 
 
 def with_expected(group: SecurityGroup, missing: Iterable[SecurityGroupRule]) -> SecurityGroup:
@@ -82,7 +85,32 @@ def is_vague(change: Change) -> bool:
 
 
 def added_rules(changes: Iterable[Change], group: SecurityGroup) -> frozenset[Identity]:
-    """The rules that the changes added to the group or made of others, shown or not."""
+    """The rules that the changes added to the group or made of others, shown or not; those too whose list grew."""
     directions = {rule.rule_id: rule.direction for rule in group.rules if rule.rule_id}
-    about = (each for each in changes if _is_about(each, group))
-    return frozenset(identity(rule) for change in about for rule in change.expected_rules(directions))
+    found: set[Identity] = set()
+    for change in changes:
+        if _is_about(change, group):
+            found.update(identity(rule) for rule in change.expected_rules(directions))
+        if change.entries_added or (change.prefix_lists and is_vague(change)):
+            found.update(identity(rule) for rule in group.rules if _refers(rule, change))
+    return frozenset(found)
+
+
+def _refers(rule: SecurityGroupRule, change: Change) -> bool:
+    return isinstance(rule.peer, PrefixListPeer) and rule.peer.prefix_list_id in change.prefix_lists
+
+
+def brought_about(findings: Iterable[Finding], changes: Iterable[Change], group: SecurityGroup) -> frozenset[str]:
+    """The ids of the findings that the changes brought about: a rule that they added is evidence.
+
+    Of a group that was only just made all are; so are those of an event that does not say what it added.
+    """
+    changes = tuple(changes)
+    about = [each for each in changes if _is_about(each, group)]
+    whole = any(each.kind is ChangeKind.CREATED or (is_vague(each) and _adds(each)) for each in about)
+    added = added_rules(changes, group)
+    return frozenset(each.id for each in findings if whole or any(identity(rule) in added for rule in each.evidence))
+
+
+def _adds(change: Change) -> bool:
+    return change.kind in {ChangeKind.RULES_ADDED, ChangeKind.RULES_MODIFIED}

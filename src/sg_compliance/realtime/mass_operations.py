@@ -9,6 +9,9 @@ minute later, so that what begins in the last minute of an hour is told once. A 
 the next hour. Which marks are told depends on the operations alone, not on their order. One verdict may carry several
 marks; each mark is told once.
 
+Calls that were refused are too many like others, and never critical: whoever may do nothing could else have somebody
+blocked whose role it shares. Critical are operations that took effect.
+
 Exact for operations up to an hour late. Those up to two hours late are counted among what is still known; later ones
 are passed over. Not here: who counts as one principal, and whether anybody is told.
 """
@@ -68,7 +71,7 @@ def _bounded(text: str) -> str:
 
 
 class Limits(NamedTuple):
-    """More than `per_minute` or `per_hour` is too many, and critical from `escalate_from` on.
+    """More than `per_minute` or `per_hour` is too many, and critical from `escalate_from` on that took effect.
 
     `automation` is the pattern by which the principal is known to make many changes, if it is.
     """
@@ -160,41 +163,78 @@ def _judged(window: Window, operation: Operation, limits: Limits) -> Verdict | N
     told = {mark for verdict in window.told for mark in verdict.marks}
     if told.issuperset(Mark(level, hour) for hour in _hours_of(moments) for level in Level):
         return None
-    found = [_Excess(dense(moments, operation.time, span), span, most) for span, most in _spans(limits)]
-    marks = sorted(set(_marks(moments, found, limits)) - told, key=_worst_first)
+    counts = {Level.ALERT: moments, Level.CRITICAL: list(_took_effect(moments))}
+    found = [
+        _Excess(level, dense(counts[level], operation.time, span), span, most, _least(most, level, limits))
+        for span, most in _spans(limits)
+        for level in Level
+    ]
+    marks = sorted({mark for each in found for mark in _marks(counts[each.level], each)} - told, key=_worst_first)
     if not marks:
         return None
-    level = marks[0].level
-    worst = next(each for each in found if each.dense[0].number > _most(each, level, limits))
-    return _verdict(window, operation, worst, limits.automation, tuple(marks))
+    worst = next(each for each in found if each.level is marks[0].level and each.over)
+    evidence = _Evidence(_whole(worst.dense[0], moments), worst.span, worst.most)
+    return _verdict(window, operation, evidence, limits.automation, tuple(marks))
+
+
+def _took_effect(moments: list[Moment]) -> Iterator[Moment]:
+    for each in moments:
+        if each.number > each.failed:
+            yield each._replace(number=each.number - each.failed, failed=0)
 
 
 class _Excess(NamedTuple):
-    """The windows of one span that an operation stands in, the densest first, and the most that is not too many."""
+    """The windows of one span that an operation stands in, the densest first, as they count for a level.
 
+    `most` is what is not too many; more than `least` is of the level.
+    """
+
+    level: Level
     dense: list[Dense]
     span: timedelta
     most: int
+    least: int
+
+    @property
+    def over(self) -> list[Dense]:
+        return [each for each in self.dense if each.number > self.least]
+
+
+class _Evidence(NamedTuple):
+    """A window with all that is in it, its span, and the most that is not too many."""
+
+    window: Dense
+    span: timedelta
+    most: int
+
+
+def _whole(window: Dense, moments: list[Moment]) -> Dense:
+    """The window with what was refused in it, too."""
+    inside = [each for each in moments if each.last >= window.since and each.first < window.until]
+    return window._replace(
+        number=sum(each.number for each in inside),
+        failed=sum(each.failed for each in inside),
+        first=min(each.first for each in inside),
+        last=max(each.last for each in inside),
+    )
 
 
 def _spans(limits: Limits) -> tuple[tuple[timedelta, int], ...]:
     return (MINUTE, limits.per_minute), (HOUR, limits.per_hour)
 
 
-def _most(excess: _Excess, level: Level, limits: Limits) -> int:
+def _least(most: int, level: Level, limits: Limits) -> int:
     """The largest count that is not of the level yet."""
-    return max(excess.most, limits.escalate_from - 1) if level == Level.CRITICAL else excess.most
+    return max(most, limits.escalate_from - 1) if level is Level.CRITICAL else most
 
 
-def _marks(moments: list[Moment], found: list[_Excess], limits: Limits) -> Iterator[Mark]:
+def _marks(moments: list[Moment], excess: _Excess) -> Iterator[Mark]:
     """The marks of all windows that are over."""
-    for excess in found:
-        for level in Level:
-            over = [each for each in excess.dense if each.number > _most(excess, level, limits)]
-            if over:
-                since, until = min(each.since for each in over), max(each.until for each in over)
-                inside = [each for each in moments if each.last >= since and each.first < until]
-                yield from (Mark(level, hour) for hour in _hours_of(inside))
+    over = excess.over
+    if over:
+        since, until = min(each.since for each in over), max(each.until for each in over)
+        inside = [each for each in moments if each.last >= since and each.first < until]
+        yield from (Mark(excess.level, hour) for hour in _hours_of(inside))
 
 
 def _hours_of(moments: list[Moment]) -> Iterator[datetime]:
@@ -218,9 +258,9 @@ def _worst_first(mark: Mark) -> tuple[bool, datetime]:
 
 
 def _verdict(
-    window: Window, operation: Operation, excess: _Excess, automation: str, marks: tuple[Mark, ...]
+    window: Window, operation: Operation, evidence: _Evidence, automation: str, marks: tuple[Mark, ...]
 ) -> Verdict:
-    densest = excess.dense[0]
+    densest = evidence.window
     inside = [each for each in window.operations if densest.since <= each.time < densest.until]
     groups = sorted({each.group_id for each in inside} - {""})
     regions = sorted({each.region for each in inside} - {""})
@@ -229,8 +269,8 @@ def _verdict(
         account_id=operation.account_id,
         principal=operation.principal,
         event_id=operation.event_id,
-        window=excess.span,
-        threshold=excess.most,
+        window=evidence.span,
+        threshold=evidence.most,
         count=densest.number,
         failed=densest.failed,
         first=densest.first,

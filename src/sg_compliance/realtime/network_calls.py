@@ -101,3 +101,11 @@ def regrouped(call: Call) -> Change | None:
     if not found.interfaces:
         identifier(None, INTERFACE_ID, "networkInterfaceId")
     return found
+
+
+def instance_regrouped(call: Call) -> Change | None:
+    """ModifyInstanceAttribute: None where another attribute than the groups was changed.
+
+    The groups come to be on the instance's first interface, which is not named (EC2 API reference).
+    """
+    return attachment(call) if objects(member(call.request, "groupSet"), "groupSet") else None

@@ -2,6 +2,10 @@
 
 Ours is a session of our role under our session name. Another session of our role is somebody who got hold of the
 role: an impostor, and never passed over as our own change. So is one whose parts contradict each other.
+
+At home no role is assumed: there ours is whoever runs this, exactly, and any session of the roles that our functions
+run as, for a role that trusts Lambda alone has no other sessions. Other sessions of whoever runs this are strangers:
+it may be a person, whose role others use.
 """
 
 from __future__ import annotations
@@ -9,15 +13,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sg_compliance.errors import InputError, RejectedEventError
 from sg_compliance.realtime.event_fields import ACCOUNT_ID, Json, identifier, inner, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ROOT: Final = "Root"
 _SESSION: Final = re.compile(r"arn:[a-z-]+:sts::([0-9]{12}):assumed-role/([^/]+)(?:/(.+))?")
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role/(?:.*/)?([^/]+)")
 _NAMED: Final = re.compile(r"arn:[a-z-]+:[a-z]+::[0-9]{12}:(?:user|federated-user)/(?:.*/)?([^/]+)")
+_ROLE_NAME: Final = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+_AT_HOME: Final = re.compile(r"arn:([a-z-]+):(?:sts|iam)::([0-9]{12}):.+")
 
 
 class Principal(NamedTuple):
@@ -86,16 +95,20 @@ class _Role(NamedTuple):
 class Ours:
     """What is ours: roles by name in every account or by ARN, our session names, and the accounts we answer for.
 
-    `accounts` None: every account. An event for another account is rejected. Raises InputError for what is no role ARN.
+    `function_roles`: ARNs of roles that only our functions have sessions of, by whatever name. `callers`: ARNs of the
+    users and sessions that run this, as they are. `accounts` None: every account. An event for another account is
+    rejected. Raises InputError for what is no role ARN.
     """
 
     role_names: frozenset[str] = frozenset()
     role_arns: frozenset[str] = frozenset()
     session_names: frozenset[str] = frozenset()
     accounts: frozenset[str] | None = None
+    function_roles: frozenset[str] = frozenset()
+    callers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        for arn in sorted(self.role_arns):
+        for arn in sorted(self.role_arns | self.function_roles):
             if not _ROLE.fullmatch(arn):
                 raise InputError(
                     f"{arn!r} is no ARN of a role", hint="write it like arn:aws:iam::111122223333:role/NAME"
@@ -109,18 +122,46 @@ class Ours:
         """What the caller is to us, in the account that the call changed."""
         session, issuer = _SESSION.fullmatch(who.arn), _ROLE.fullmatch(who.session_issuer)
         claims = {_Role(match[1], match[2]) for match in (session, issuer) if match}
-        if not any(self._is_ours(role) for role in claims):
-            return Standing.STRANGER
         readable = bool(session) and bool(issuer or not who.session_issuer)
-        consistent = readable and len(claims) == 1 and who.type == "AssumedRole"
-        here = all(role.account == account_id and self._is_ours(role) for role in claims)
-        return Standing.OWN if consistent and here and who.session_name in self.session_names else Standing.IMPOSTOR
+        here = all(role.account == account_id for role in claims)
+        consistent = readable and len(claims) == 1 and who.type == "AssumedRole" and here
+        if self._is_caller(who, account_id, consistent=consistent):
+            return Standing.OWN
+        if not any(self.owns(*role) for role in claims):
+            return Standing.STRANGER
+        named = who.session_name in self.session_names and any(self._is_ours(role) for role in claims)
+        known = named or any(_is_named(role, self.function_roles) for role in claims)
+        return Standing.OWN if consistent and known else Standing.IMPOSTOR
 
     def owns(self, account_id: str, role_name: str) -> bool:
         """Whether it is one of our roles, whoever has a session of it."""
-        return self._is_ours(_Role(account_id, role_name))
+        role = _Role(account_id, role_name)
+        return self._is_ours(role) or _is_named(role, self.function_roles)
 
     def _is_ours(self, role: _Role) -> bool:
-        """By ARN the account counts too; paths do not, for a session's ARN has none (IAM user guide, identifiers)."""
-        matches = (_ROLE.fullmatch(arn) for arn in self.role_arns)
-        return role.name in self.role_names or role in {_Role(match[1], match[2]) for match in matches if match}
+        return role.name in self.role_names or _is_named(role, self.role_arns)
+
+    def _is_caller(self, who: Principal, account_id: str, *, consistent: bool) -> bool:
+        """Whether it is who runs this: the very session, or the user, in the account that it is of."""
+        if who.arn not in self.callers:
+            return False
+        return consistent if _SESSION.fullmatch(who.arn) else who.type == "IAMUser" and who.account == account_id
+
+
+def _is_named(role: _Role, arns: frozenset[str]) -> bool:
+    """By ARN the account counts too; paths do not, for a session's ARN has none (IAM user guide, identifiers)."""
+    matches = (_ROLE.fullmatch(arn) for arn in arns)
+    return role in {_Role(match[1], match[2]) for match in matches if match}
+
+
+def is_role(name: str) -> bool:
+    """Whether it is the name of a role or the ARN of one (IAM user guide, quotas: up to 64 characters)."""
+    return bool(_ROLE.fullmatch(name) if name.startswith("arn:") else _ROLE_NAME.fullmatch(name))
+
+
+def roles_at_home(names: Iterable[str], caller: str) -> frozenset[str]:
+    """ARNs of the roles that are named: those that are ARNs already, and names in the account of the caller's ARN."""
+    home = _AT_HOME.fullmatch(caller)
+    here = f"arn:{home[1]}:iam::{home[2]}:role/" if home else ""
+    named = {each for each in names if each}
+    return frozenset(each if each.startswith("arn:") else f"{here}{each}" for each in named if here or ":" in each)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ChangeKind(StrEnum):
-    """What was done. Descriptions of rules are `described`; `attachment` is of groups to network interfaces."""
+    """What was done. Descriptions of rules are `described`; `attachment` is of groups to interfaces and instances."""
 
     CREATED = "created"
     RULES_ADDED = "rules_added"

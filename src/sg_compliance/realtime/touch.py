@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sg_compliance.model.security_group import identity
-from sg_compliance.realtime.expected import added_rules
+from sg_compliance.realtime.expected import added_rules, is_vague
 from sg_compliance.realtime.record import ChangeKind
 from sg_compliance.realtime.second_look import MOST_ATTEMPTS, SecondLook
 
@@ -55,6 +55,18 @@ class Touch:
 def newest(touches: Iterable[Touch]) -> Touch:
     """The touch whose change was made last; of several in one second, the one that came last."""
     return max(touches, key=lambda each: (each.change.event_time, each.received, each.change.event_id))
+
+
+def telling(touches: Iterable[Touch]) -> list[Touch]:
+    """The touches that tell of something that may be open, each event once; where none does, the newest."""
+    once = {each.change.event_id: each for each in touches}
+    found = [each for each in once.values() if _opens(each.change)]
+    return found or [newest(once.values())]
+
+
+def _opens(change: Change) -> bool:
+    added = change.rules_added or change.rules_modified or change.entries_added
+    return bool(added) or is_vague(change) or change.kind is ChangeKind.CREATED
 
 
 def has_time(touches: Iterable[Touch], now: datetime, look_again_for: timedelta) -> bool:

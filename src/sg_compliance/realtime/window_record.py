@@ -24,12 +24,19 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LONGEST_KEY: Final = 900  # DynamoDB takes a sort key of 1,024 bytes
 _LARGEST: Final = 8_000_000
+MARKED_FOR: Final = timedelta(days=2)
+"""A message that fails has come for the last time long before."""
 
 
 def window_key(operation: Operation) -> str:
     """Under which the window of its principal is kept."""
     key = f"{operation.account_id}#{operation.principal}".encode(errors="backslashreplace").decode()
     return key if len(key.encode()) <= _LONGEST_KEY else f"{operation.account_id}#sha256:{_hashed(key)}"
+
+
+def mark_key(mark: str) -> str:
+    """Under which it is kept that people were told of something; a mark may be any text."""
+    return _hashed(mark)
 
 
 def window_text(window: Window) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,19 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sg_compliance.enforcement.prompt import Prompt
-    from sg_compliance.interfaces import Clock, DeadLetters, FindingHistory, Later, Looked, Lookup, Metrics, RuleWriter
+    from sg_compliance.interfaces import (
+        Clock,
+        DeadLetters,
+        FindingHistory,
+        Later,
+        Looked,
+        Lookup,
+        Metrics,
+        RuleWriter,
+        Slots,
+    )
     from sg_compliance.model.finding import Finding
+    from sg_compliance.model.journal import Entry
     from sg_compliance.model.security_group import SecurityGroup
     from sg_compliance.realtime.touch import Touch
     from sg_compliance.workflows.accounting import Run
@@ -33,7 +44,7 @@ class Terms:
     acting: bool = False
     severity: Severity = Severity.INFO
     most_groups_per_hour: int = MOST_GROUPS
-    look_again_for: timedelta = timedelta(minutes=10)
+    look_again_for: timedelta = timedelta(minutes=5)
     contacts: tuple[str, ...] = ()
 
 
@@ -48,6 +59,7 @@ class Surroundings:
     later: Later
     dead_letters: DeadLetters
     metrics: Metrics
+    slots: Slots
     clock: Clock
     run: Run
     terms: Terms
@@ -55,7 +67,10 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One group as it was found. `findings` are open and dated; `shown` are those that AWS shows the rules of."""
+    """One group as it was found. `findings` are open and dated; `shown` are those that AWS shows the rules of.
+
+    `known` are the ids of all that was found, exempt or not.
+    """
 
     looked: Looked
     touches: Sequence[Touch]
@@ -64,7 +79,10 @@ class Case:
     findings: tuple[Finding, ...]
     shown: tuple[Finding, ...]
     missing: bool
+    doubtful: bool
     judged: datetime
+    known: frozenset[str]
+    past: list[Entry] = field(default_factory=list)
 
     @property
     def group(self) -> SecurityGroup:
@@ -73,5 +91,15 @@ class Case:
 
     @property
     def settling(self) -> bool:
-        """Whether the group was only just made, and nothing but that is known of it."""
-        return all(each.is_creation and not each.attempt for each in self.touches)
+        """Whether the group was only just made."""
+        return any(each.is_creation and not each.attempt for each in self.touches)
+
+    @property
+    def is_first_look(self) -> bool:
+        """Whether nobody looked before."""
+        return not self.cause.attempt and not self.cause.again
+
+    @property
+    def is_brought_about(self) -> bool:
+        """Whether the event that is named as the cause brought any of the findings about."""
+        return any(each.id in self.prompt.fresh for each in self.findings)

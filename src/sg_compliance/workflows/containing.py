@@ -80,7 +80,8 @@ class Containing:
         """Block whom a verdict is about, by itself: a critical one only, and where both switches are on.
 
         Never twice for one verdict, and not where a person has lifted a block of late. Refusals are an outcome. Raises
-        SgComplianceError where it could not be done, or it is not certain that it was: call it once more then.
+        SgComplianceError where it could not be done, or it is not certain that it was: call it once more then. People
+        are told of that the first time.
         """
         held = self._held_back(verdict, mass)
         if held:
@@ -159,7 +160,8 @@ class Containing:
             try:
                 self._put_and_read(block)
             except SgComplianceError as error:
-                tell(self.board.notifier, blocking.failed_notice(block, event, str(error)))
+                if not _was_begun(prepared):
+                    tell(self.board.notifier, blocking.failed_notice(block, event, str(error)))
                 raise
         notes = tell(self.board.notifier, blocking.blocked_notice(block, event))
         if not notes:  # else it is told once more when it is asked for once more
@@ -295,6 +297,12 @@ def _is_as_wanted(prepared: _Prepared) -> bool:
     block, kept, standing = prepared
     told = kept is not None and kept.state is BlockState.STANDS and kept.expires >= block.expires
     return told and standing is not None and standing.covers(block)
+
+
+def _was_begun(prepared: _Prepared) -> bool:
+    """Whether the same verdict has begun the block before: people were told then that it is not certain."""
+    block, kept, _ = prepared
+    return kept is not None and kept.state is BlockState.BEGUN and bool(block.causes) and kept.causes == block.causes
 
 
 def _accepted(found: Target | Refusal) -> Target:

@@ -7,24 +7,26 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sg_compliance.enforcement.decide import Action, Circumstances, decide
+from sg_compliance.enforcement.guards import flapping, held
 from sg_compliance.enforcement.plan import NotPlanned, PlannedGroup
 from sg_compliance.enforcement.planning import Planning
 from sg_compliance.enforcement.strategies import Strategy
-from sg_compliance.model.journal import EntryKind, EntryState
-from sg_compliance.model.metric import Metric, MetricName
+from sg_compliance.model.journal import EntryKind
+from sg_compliance.model.metric import Metric, MetricName, seconds
 from sg_compliance.model.outcome import Status
 from sg_compliance.realtime.alerts import attributed
 from sg_compliance.workflows.transaction import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.interfaces import Notifier
     from sg_compliance.model.journal import Entry
     from sg_compliance.model.notice import Notice
     from sg_compliance.model.outcome import Outcome
-    from sg_compliance.model.security_group import Place
+    from sg_compliance.model.security_group import Place, SecurityGroup
     from sg_compliance.workflows.accounting import Run
     from sg_compliance.workflows.case import Case, Surroundings
     from sg_compliance.workflows.transaction import Stores
@@ -34,18 +36,26 @@ _REMEMBERED: Final = timedelta(days=30)
 """How far back the journal is asked for holds and for what puts rules back."""
 
 _WHILE: Final = timedelta(hours=1)
+_UNTIL_A_SLOT: Final = timedelta(minutes=10)
 _LEASE: Final = timedelta(minutes=1)
-"""Redelivery goes on with what a killed function has begun once this has run out."""
+"""Whoever comes next goes on with what a killed function has begun once this has run out."""
 
 
 class Countered(NamedTuple):
-    """What was to be done (None: nothing), and what came of it. `told`: people were told of the change."""
+    """What was to be done (None: nothing), and what came of it. `told`: people were told of the change.
+
+    `finished`: what others had left half done stood in the way, and is over now; `unfinished`: it could not be finished
+    yet. `again`: when a brake may have lifted.
+    """
 
     planned: PlannedGroup | NotPlanned | None
     done: str
     outcome: Outcome | None = None
     emergency: bool = False
     told: bool = False
+    finished: bool = False
+    unfinished: bool = False
+    again: datetime | None = None
 
 
 class _Attributing:
@@ -78,32 +88,30 @@ class Countering:
         """Whether this deployment lets real time remediate."""
         return self._world.terms.acting and not self._world.terms.dry_run
 
-    def finish(self, place: Place) -> bool:
-        """Finish a remediation that others have left open. Whether there was one; a rollback is left to people."""
+    def finish(self, place: Place) -> list[Outcome]:
+        """Finish a remediation that others have left open, where there is one; a rollback is left to people."""
         left = [each for each in self._world.stores.journal.unfinished() if each.place == place]
         open_ = [each for each in left if each.kind is not EntryKind.ROLLBACK]
-        for entry in open_:
-            self._transactions(self._world.stores).resume(entry)
-        return bool(open_)
+        return [self._transactions(self._world.stores).resume(entry) for entry in open_]
 
     def counter(self, case: Case) -> Countered:
         """Do what is to be done about the case."""
         planned, emergency = self._planned(case)
         if not isinstance(planned, PlannedGroup):
-            return Countered(planned, planned.reason if planned else "nothing has to be done")
-        hindered = self._hindered(case, planned)
+            return Countered(planned, planned.reason if planned else "nothing has to be done", again=self._when(case))
+        hindered, again = self._hindered(case, planned)
         if hindered:
-            return Countered(planned, hindered, emergency=emergency)
+            return Countered(planned, hindered, emergency=emergency, again=again)
         outcome, told = self._change(case, planned, emergency=emergency)
-        return Countered(planned, _said(outcome), outcome, emergency, told)
+        finished = outcome.status is Status.REFUSED and bool(self.finish(case.group.place))
+        return Countered(planned, _said(outcome), outcome, emergency, told, finished=finished)
 
     def _planned(self, case: Case) -> tuple[PlannedGroup | NotPlanned | None, bool]:
         """What to do, and whether it is an emergency. The journal is asked only where something is to be changed."""
         circumstances = Circumstances(automatic=True, severity=self._world.terms.severity, prompt=case.prompt)
         now, policy = self._world.clock.now(), self._evaluator.policy
         emergency = any(
-            case.prompt.is_emergency(each.severity)
-            and decide(each, policy, circumstances, now).action is Action.REMEDIATE
+            case.prompt.is_emergency(each) and decide(each, policy, circumstances, now).action is Action.REMEDIATE
             for each in case.shown
         )
         mode = self._policies.real_time_scanning.remediation_settings.emergency_remediation.lockdown_mode
@@ -118,7 +126,8 @@ class Countering:
         )
         planned = self._decided(planning, case)
         if isinstance(planned, PlannedGroup) and planned.changes_rules:
-            planned = self._decided(replace(planning, entries={case.group.place: self._past(case.group.place)}), case)
+            case.past.extend(self._past(case.group.place))
+            planned = self._decided(replace(planning, entries={case.group.place: case.past}), case)
         return planned, emergency
 
     def _decided(self, planning: Planning, case: Case) -> PlannedGroup | NotPlanned | None:
@@ -135,60 +144,64 @@ class Countering:
         since = self._world.clock.now() - _REMEMBERED
         return [each for each in self._world.stores.journal.entries(place.group_id, since=since) if each.place == place]
 
-    def _hindered(self, case: Case, planned: PlannedGroup) -> str:
-        """Why this deployment does not do it, or not now."""
-        terms = self._world.terms
+    def _when(self, case: Case) -> datetime | None:
+        """When a brake that kept the group from being changed will have lifted; None where none did."""
+        now = self._world.clock.now()
+        hold = held(case.past, now)
+        return hold or (now + _WHILE if case.past and flapping(case.past, now) else None)
+
+    def _hindered(self, case: Case, planned: PlannedGroup) -> tuple[str, datetime | None]:
+        """Why this deployment does not do it, or not now, and when it may."""
+        terms, now = self._world.terms, self._world.clock.now()
         would = f"would be changed ({planned.strategy})"
         if terms.dry_run:
-            return f"dry run: {would}"
-        if planned.is_remediation and not terms.acting:
-            return f"remediation in real time is not switched on: {would}"
+            return f"dry run: {would}", None
+        if not terms.acting:
+            return f"changes in real time are not switched on: {would}", None
         if planned.is_remediation and case.settling:
-            return "the group is new: it is changed at the second look, once its tags can be there"
-        return self._budget() if planned.is_remediation else ""
+            return "the group is new: it is changed at the second look, once its tags can be there", None
+        place = case.group.place
+        if planned.changes_rules and not self._has_slot(place, now):
+            reason = f"at most {terms.most_groups_per_hour} groups may be changed in real time within an hour"
+            return f"left alone for now: {reason}", now + _UNTIL_A_SLOT
+        return "", None
 
-    def _budget(self) -> str:
+    def _has_slot(self, place: Place, now: datetime) -> bool:
         """The brake that keeps a bad policy from locking the organisation, event by event."""
-        since = self._world.clock.now() - _WHILE
-        recent = self._world.stores.journal.entries(since=since)
-        places = {
-            each.place
-            for each in recent
-            if each.kind is EntryKind.REMEDIATION
-            and each.plan_id.startswith(_PLAN)
-            and each.state is not EntryState.OPEN
-        }
         most = self._world.terms.most_groups_per_hour
-        if len(places) < most:
-            return ""
-        return f"left alone: {len(places)} groups were remediated in real time within an hour, at most {most} may be"
+        return self._world.slots.take("real-time", str(place), most, _WHILE, now)
 
     def _transactions(self, stores: Stores, run: Run | None = None) -> Transactions:
         world = self._world
         return Transactions(world.writer, stores, world.clock, run or world.run, lease=_LEASE)
 
     def _change(self, case: Case, planned: PlannedGroup, *, emergency: bool) -> tuple[Outcome, bool]:
-        """Change the group, and whether people were told of it."""
+        """Change the group, as it is decided about under the lock; and whether people were told of it."""
         world, change = self._world, case.cause.change
         telling = _Attributing(world.stores.notifier, case, world.terms.contacts, emergency=emergency)
         why = f"event {change.event_id}: {change.event_name} by {change.principal.arn or change.principal.name}"
         transactions = self._transactions(replace(world.stores, notifier=telling), replace(world.run, why=why))
         handling = self._policies.compliance_actions.violation_handling
-        outcome = transactions.remediate(planned, f"{_PLAN}{change.event_id}", handling.tag_prefix)
+        outcome = transactions.remediate(
+            planned, f"{_PLAN}{change.event_id}", handling.tag_prefix, lambda group: self._replanned(case, group)
+        )
         if outcome.status is Status.CHANGED and planned.is_remediation:
             self._count(case, planned, emergency=emergency)
         return outcome, telling.told
 
+    def _replanned(self, case: Case, group: SecurityGroup) -> PlannedGroup | None:
+        """What is planned for the group as it is by now, about the same findings; None where they are gone."""
+        found = {each.id for each in self._evaluator.evaluate(group, case.looked.prefix_lists)}
+        shown = tuple(each for each in case.shown if each.id in found)
+        planned, _ = self._planned(replace(case, looked=case.looked._replace(group=group), shown=shown, past=[]))
+        return planned if isinstance(planned, PlannedGroup) and planned.is_remediation else None
+
     def _count(self, case: Case, planned: PlannedGroup, *, emergency: bool) -> None:
         put, account = self._world.metrics.put, {"account": case.group.account_id}
         put(Metric(MetricName.REMEDIATION_ACTIONS, dimensions={**account, "strategy": planned.strategy}))
-        put(Metric(MetricName.CONTAINMENT_LATENCY, _seconds(self._world.clock.now() - case.cause.received)))
+        put(Metric(MetricName.CONTAINMENT_LATENCY, seconds(self._world.clock.now() - case.cause.received)))
         if emergency:
             put(Metric(MetricName.EMERGENCY_REMEDIATIONS_PERFORMED, dimensions=account))
-
-
-def _seconds(span: timedelta) -> float:
-    return max(span.total_seconds(), 0.0)
 
 
 def _said(outcome: Outcome) -> str:

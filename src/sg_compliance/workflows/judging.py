@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from sg_compliance.model.finding import FindingState, Severity
 from sg_compliance.model.journal import EntryKind
-from sg_compliance.model.metric import Metric, MetricName
+from sg_compliance.model.metric import Metric, MetricName, seconds
 from sg_compliance.realtime.critical import made_critical
-from sg_compliance.realtime.expected import LAG, added_rules, missing_rules, with_entries, with_expected
-from sg_compliance.realtime.touch import cause_of, has_time
+from sg_compliance.realtime.expected import (
+    LAG,
+    added_rules,
+    brought_about,
+    missing_rules,
+    with_entries,
+    with_expected,
+)
+from sg_compliance.realtime.touch import cause_of
 from sg_compliance.workflows.case import Case
 
 if TYPE_CHECKING:
@@ -20,11 +27,11 @@ if TYPE_CHECKING:
     from sg_compliance.enforcement.prompt import Prompt
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.interfaces import Looked
-    from sg_compliance.model.security_group import Place, SecurityGroup, SecurityGroupRule
+    from sg_compliance.model.security_group import Place
     from sg_compliance.realtime.touch import Touch
     from sg_compliance.workflows.case import Surroundings
 
-_WHILE: Final = timedelta(hours=1)
+_LONGEST_CHANGE: Final = timedelta(hours=1)
 
 
 class Judging:
@@ -37,39 +44,42 @@ class Judging:
     def case(self, looked: Looked, touches: Sequence[Touch], prompt: Prompt) -> Case:
         """The case as it stands now. Remembers what was found, and that the rest is gone where AWS shows all."""
         group, lists = looked
-        changes = [each.change for each in touches]
-        missing = self._missing(group, touches)
-        known = with_entries(lists, changes, self._world.clock.now()) if self._has_time(touches) else lists
+        changes, now = [each.change for each in touches], self._world.clock.now()
+        has_time = now - max(each.received for each in touches) < self._world.terms.look_again_for
+        unseen = missing_rules(group, changes, now) if has_time else ()
+        missing = missing_rules(group, changes, now, self._changed_by_us(group.place, now)) if unseen else ()
+        known = with_entries(lists, changes, now) if has_time else lists
         lagging = bool(missing) or known is not lists
         found = self._evaluator.evaluate(with_expected(group, missing), known)
         scanning = self._evaluator.policy.document.policies().real_time_scanning
         patterns = scanning.detection_rules.risky_rule_added.critical_patterns
         raised = made_critical(found, added_rules(changes, group), patterns, known)
-        dated = self._world.history.seen(raised, self._world.clock.now())
+        dated = self._world.history.seen(raised, now)
         if not lagging:
-            self._world.history.gone(group.place, [each.id for each in dated])
+            self._world.history.gone(group.place, [each.id for each in dated], as_of=now)
         open_ = tuple(each for each in dated if each.state is FindingState.OPEN)
         shown = open_
         if lagging:
             ids = {each.id for each in self._evaluator.evaluate(group, lists)}
             shown = tuple(each for each in open_ if each.id in ids)
-        cause = cause_of(touches, open_, group)
-        case = Case(looked, touches, cause, prompt, open_, shown, lagging, self._world.clock.now())
-        self._measured(case)
+        case = Case(
+            looked=looked,
+            touches=touches,
+            cause=cause_of(touches, open_, group),
+            prompt=prompt._replace(fresh=brought_about(open_, changes, group)),
+            findings=open_,
+            shown=shown,
+            missing=lagging,
+            doubtful=len(missing) < len(unseen),
+            judged=self._world.clock.now(),
+            known=frozenset(each.id for each in dated),
+        )
+        if case.is_first_look:
+            self._measured(case)
         return case
 
-    def _missing(self, group: SecurityGroup, touches: Sequence[Touch]) -> tuple[SecurityGroupRule, ...]:
-        changes, now = [each.change for each in touches], self._world.clock.now()
-        missing = missing_rules(group, changes, now)
-        if not missing or not self._has_time(touches):
-            return ()
-        return missing_rules(group, changes, now, self._changed_by_us(group.place, now))
-
-    def _has_time(self, touches: Sequence[Touch]) -> bool:
-        return has_time(touches, self._world.clock.now(), self._world.terms.look_again_for)
-
     def _changed_by_us(self, place: Place, now: datetime) -> datetime | None:
-        entries = self._world.stores.journal.entries(group_id=place.group_id, since=now - LAG - _WHILE)
+        entries = self._world.stores.journal.entries(group_id=place.group_id, since=now - LAG - _LONGEST_CHANGE)
         own = [
             each.ended or each.started for each in entries if each.place == place and each.kind is not EntryKind.TAGGING
         ]
@@ -77,12 +87,8 @@ class Judging:
 
     def _measured(self, case: Case) -> None:
         put, change = self._world.metrics.put, case.cause.change
-        put(Metric(MetricName.DETECTION_LATENCY, _seconds(case.judged - change.event_time)))
-        put(Metric(MetricName.REAL_TIME_SCAN_DURATION, _seconds(case.judged - case.cause.received)))
+        put(Metric(MetricName.DETECTION_LATENCY, seconds(case.judged - change.event_time)))
+        put(Metric(MetricName.REAL_TIME_SCAN_DURATION, seconds(case.judged - case.cause.received)))
         critical = sum(each.severity is Severity.CRITICAL for each in case.findings)
         if critical:
             put(Metric(MetricName.CRITICAL_VIOLATIONS_FOUND, critical, {"account": case.group.account_id}))
-
-
-def _seconds(span: timedelta) -> float:
-    return max(span.total_seconds(), 0.0)

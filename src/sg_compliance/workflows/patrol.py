@@ -17,6 +17,7 @@ from sg_compliance.model.finding import FindingState, Severity
 from sg_compliance.model.metric import Metric, MetricName
 from sg_compliance.model.outcome import Status
 from sg_compliance.workflows.apply import StoppedError
+from sg_compliance.workflows.dated import Dated
 from sg_compliance.workflows.narrowing import Narrowed, Narrowing
 from sg_compliance.workflows.plan import Scope, make_plan
 from sg_compliance.workflows.scan import Selection, scan
@@ -102,9 +103,10 @@ class Patrol:
         """Scan, tell, and mend. Raises SgComplianceError where there is nothing to read at all."""
         begun = self.clock.now()
         judged, progress = _Judged(self.evaluator, self.mending), _UntilLate(self.late)
+        read = Dated(Narrowed(self.inventory, narrowing), self.clock)
         selection = Selection(accounts=narrowing.accounts, regions=narrowing.regions)
         summary = scan(
-            Narrowed(self.inventory, narrowing),
+            read,
             judged,
             self.findings,
             progress,
@@ -124,24 +126,27 @@ class Patrol:
             figures.seconds = (self.clock.now() - begun).total_seconds()
             for metric in figures.metrics(summary):
                 self.telling.metrics.put(metric)
-        self._forget(patrolled, judged, frozenset() if narrowing.groups else progress.whole)
+        self._forget(patrolled, judged, read, frozenset() if narrowing.groups else progress.whole)
         self._tell(patrolled)
         if self.mending and not summary.interrupted:
             self._mend(self.mending, patrolled, narrowing, figures.shards(self.mending.severity) | judged.marked)
         return patrolled
 
-    def _forget(self, patrolled: Patrolled, judged: _Judged, whole: frozenset[tuple[str, str]]) -> None:
-        """Let the history know what judged groups have no longer, and which groups are gone from `whole` shards."""
+    def _forget(self, patrolled: Patrolled, judged: _Judged, read: Dated, whole: frozenset[tuple[str, str]]) -> None:
+        """Let the history know what judged groups have no longer, and which groups are gone from `whole` shards.
+
+        As of when their reading began: what events have found since then is not in what was read.
+        """
         try:
             for place, ids in judged.found.items():
                 if self.late():
                     patrolled.problems.append("the time was over before all that was mended was noted")
                     return
-                self.history.gone(place, ids)
+                self.history.gone(place, ids, as_of=read.of_group[place])
             waiting = {each.place for each in self.history.waiting(Severity)}
             for place in sorted(waiting - judged.found.keys()):
                 if place[:2] in whole:
-                    self.history.gone(place)
+                    self.history.gone(place, as_of=read.of_shard[place[:2]])
         except SgComplianceError as error:
             patrolled.problems.append(f"what is mended was not noted: {error}")
 

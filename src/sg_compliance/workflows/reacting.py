@@ -17,30 +17,32 @@ from sg_compliance.errors import AwsError
 from sg_compliance.model.outcome import Status
 from sg_compliance.policy.cadence import Cadence, cadence_of, is_told
 from sg_compliance.realtime.alerts import alert
-from sg_compliance.realtime.expected import LAG, is_vague, missing_rules
+from sg_compliance.realtime.expected import LAG, is_vague
 from sg_compliance.realtime.record import ChangeKind
 from sg_compliance.realtime.response import Reaction, Response
-from sg_compliance.realtime.touch import has_time, newest
+from sg_compliance.realtime.touch import has_time, newest, telling
 from sg_compliance.workflows.countering import Countering
 from sg_compliance.workflows.judging import Judging
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sg_compliance.enforcement.plan import NotPlanned
-    from sg_compliance.enforcement.prompt import Prompt
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.interfaces import Looked
     from sg_compliance.model.finding import Finding
-    from sg_compliance.model.outcome import Outcome
     from sg_compliance.model.security_group import Place
     from sg_compliance.policy.document import Policies
+    from sg_compliance.policy.reaction import DetectionRules
     from sg_compliance.realtime.touch import Touch
     from sg_compliance.workflows.case import Case, Surroundings
     from sg_compliance.workflows.countering import Countered
 
+_ROUNDS: Final = 2
 _WHILE_LOCKED: Final = timedelta(seconds=15)
+_WHILE_REFUSED: Final = timedelta(minutes=5)
+_UNFINISHED: Final = frozenset({Status.LOCKED, Status.FAILED, Status.INCOMPLETE})
 _SETTLING: Final = timedelta(seconds=10)
 """How long a new group is left alone: its tags come in calls of their own."""
 
@@ -56,6 +58,13 @@ _VAGUE_LOOKS: Final = 6
 """Two minutes of looks after an event that does not tell what was added."""
 
 
+def _switched_off(rules: DetectionRules, *, created: bool) -> str:
+    """The key by which the policy does not want to hear of such events; empty where it does."""
+    name = "new_security_group_created" if created else "risky_rule_added"
+    off = next((key for key in ("enabled", "immediate_scan") if not getattr(getattr(rules, name), key)), "")
+    return f"real_time_scanning.detection_rules.{name}.{off} is false" if off else ""
+
+
 class Reacting:
     """Reacts to group after group under one policy. Raises SgComplianceError where the message must come again."""
 
@@ -68,61 +77,73 @@ class Reacting:
 
     def react(self, place: Place, touches: Sequence[Touch]) -> Response:
         """Do what the policy wants about the group that these changes touched."""
-        prompt, ignored = self._prompt(touches)
-        if ignored or not self._evaluator.policy.watches(place.account_id):
+        watched, ignored = self._watched(touches)
+        if not watched or not self._evaluator.policy.watches(place.account_id):
             return Response(place, Reaction.NOT_WATCHED, ignored or "the policy does not watch the account")
-        try:
-            looked = self._look(place, touches)
-        except AwsError as error:
-            if error.code in GONE:
-                return self._gone(place, touches)
-            if error.code == IN_FLUX and self._has_time(touches):
-                return self._again(place, newest(touches), str(error))
-            raise
-        return self._reacted(self._judging.case(looked, touches, prompt))
-
-    def _prompt(self, touches: Sequence[Touch]) -> tuple[Prompt, str]:
-        """How far the policy lets these events go, and why they are passed over where they are."""
         scanning = self._policies.real_time_scanning
-        rules, created = scanning.detection_rules, all(each.is_creation for each in touches)
-        prompt = prompt_of(scanning, created=created)
-        detection = rules.new_security_group_created if created else rules.risky_rule_added
-        if not scanning.enabled:
-            return prompt, "real_time_scanning.enabled is false"
-        off = next((key for key in ("enabled", "immediate_scan") if not getattr(detection, key)), "")
-        return prompt, f"{prompt.detection}.{off} is false" if off else ""
+        prompt = prompt_of(scanning, created=all(each.is_creation for each in watched))
+        for attempt in range(_ROUNDS):
+            try:
+                looked, unfinished = self._look(place, watched)
+                case = self._judging.case(looked, watched, prompt)
+            except AwsError as error:
+                if error.code in GONE:
+                    return self._gone(place, watched)
+                if error.code == IN_FLUX and self._has_time(watched):
+                    return self._again(place, watched, str(error))
+                raise
+            countered = self._countering.counter(case)
+            if not countered.finished or attempt == _ROUNDS - 1:
+                return self._reacted(case, countered._replace(unfinished=unfinished))
+        raise AssertionError  # pragma: no cover - the last round returns
 
-    def _look(self, place: Place, touches: Sequence[Touch]) -> Looked:
-        """The group, once what was left half done to it is finished: its tags tell that there may be such."""
+    def _watched(self, touches: Sequence[Touch]) -> tuple[list[Touch], str]:
+        """The touches that the policy wants to hear of; why it does not of the others."""
+        scanning = self._policies.real_time_scanning
+        if not scanning.enabled:
+            return [], "real_time_scanning.enabled is false"
+        off = {created: _switched_off(scanning.detection_rules, created=created) for created in (True, False)}
+        watched = [each for each in touches if not off[each.is_creation]]
+        return watched, next((off[each.is_creation] for each in touches if off[each.is_creation]), "")
+
+    def _look(self, place: Place, touches: Sequence[Touch]) -> tuple[Looked, bool]:
+        """The group, once what was left half done to it is finished: its tags tell that there may be such.
+
+        And whether it could not be finished yet: the lock of a run that was killed stands until its lease is over.
+        """
         looked = self._world.lookup.group(place)
         prefix = self._policies.compliance_actions.violation_handling.tag_prefix
-        suspicious = looked.group.tag(f"{prefix}BACKUP_ID") or any(each.again for each in touches)
-        if suspicious and self._countering.may_act and self._countering.finish(place):
-            return self._world.lookup.group(place)
-        return looked
+        suspicious = looked.group.tag(f"{prefix}BACKUP_ID") or any(each.again or each.attempt for each in touches)
+        finished = self._countering.finish(place) if suspicious and self._countering.may_act else []
+        if finished:
+            looked = self._world.lookup.group(place)
+        return looked, any(each.status in _UNFINISHED for each in finished)
 
     def _gone(self, place: Place, touches: Sequence[Touch]) -> Response:
         """A group that was only just made may not be shown yet."""
         last = newest(touches)
         recent = self._world.clock.now() - last.change.event_time < LAG
         if last.change.kind is not ChangeKind.DELETED and recent and self._has_time(touches):
-            return self._again(place, last, "AWS does not show the group yet")
-        self._world.history.gone(place)
+            return self._again(place, touches, "AWS does not show the group yet")
+        self._world.history.gone(place, as_of=self._world.clock.now())
         return Response(place, Reaction.GONE, "the group is not there (any more)", received=last.received)
 
-    def _again(self, place: Place, touch: Touch, why: str) -> Response:
-        due = self._world.clock.now() + touch.next_delay()
-        self._look_at(place, [touch], due)
-        return Response(place, Reaction.LOOK_AGAIN, why, look_again=due, received=touch.received)
+    def _again(self, place: Place, touches: Sequence[Touch], why: str) -> Response:
+        """Look at the group once more, with all that the events tell."""
+        due = self._world.clock.now() + newest(touches).next_delay()
+        self._look_at(place, telling(touches), due)
+        return Response(place, Reaction.LOOK_AGAIN, why, look_again=due, received=newest(touches).received)
 
     def _has_time(self, touches: Sequence[Touch]) -> bool:
         return has_time(touches, self._world.clock.now(), self._world.terms.look_again_for)
 
-    def _reacted(self, case: Case) -> Response:
-        countered = self._countering.counter(case)
+    def _reacted(self, case: Case, countered: Countered) -> Response:
         response = self._response(case, countered)
         self._tell(case, response, told=countered.told)
-        response = replace(response, look_again=self._next_look(case, response))
+        if response.closed and isinstance(countered.planned, PlannedGroup):
+            closed = {each["id"] for each in countered.planned.closed}
+            self._world.history.gone(case.group.place, case.known - closed, as_of=self._world.clock.now())
+        response = replace(response, look_again=self._next_look(case, countered))
         outcome = countered.outcome
         if outcome and outcome.status in {Status.FAILED, Status.INCOMPLETE}:
             raise AwsError(f"{case.group.place}: {outcome.reason}", hint=outcome.hint)
@@ -151,21 +172,28 @@ class Reacting:
         )
 
     def _tell(self, case: Case, response: Response, *, told: bool) -> None:
-        """Tell people at once of what is told at once and was not yet. `told`: they know of the change already.
+        """Tell people at once of what is told at once and was not yet. Raises SgComplianceError where nobody was told.
 
-        Raises SgComplianceError where nobody was told.
+        `told`: they know of the change, and of what AWS showed by then.
         """
         world = self._world
-        wanted = [each for each in case.findings if self._is_told_at_once(each, case)]
-        asked = case.findings if told else wanted
-        ids = world.history.untold(asked)
-        untold = [each for each in asked if each.id in ids]
-        if untold and not told:
-            world.stores.notifier.send(
-                alert(case.cause.change, case.group, untold, response.done, world.terms.contacts)
-            )
+        known = case.shown if told else ()
+        wanted = [each for each in case.findings if each not in known and self._is_told_at_once(each, case)]
+        ids = world.history.untold([*known, *wanted])
+        untold = [each for each in wanted if each.id in ids]
         if untold:
-            world.history.told(untold, world.clock.now())
+            notice = alert(
+                case.cause.change,
+                case.group,
+                untold,
+                response.done,
+                world.terms.contacts,
+                guilty=case.is_brought_about,
+            )
+            world.stores.notifier.send(notice)
+        noted = [each for each in (*known, *wanted) if each.id in ids]
+        if noted:
+            world.history.told(noted, world.clock.now())
 
     def _is_told_at_once(self, finding: Finding, case: Case) -> bool:
         rules = self._policies.real_time_scanning.detection_rules
@@ -173,29 +201,28 @@ class Reacting:
         at_once = cadence_of(finding.severity, self._policies) is Cadence.AT_ONCE
         return at_once and detection.notify_on_violations and is_told(case.group.account_id, self._evaluator.policy)
 
-    def _next_look(self, case: Case, response: Response) -> datetime | None:
+    def _next_look(self, case: Case, countered: Countered) -> datetime | None:
         """When the group is looked at once more; it is seen to that it is."""
-        now = self._world.clock.now()
-        waits = [*self._waits(case, response.outcome, now)]
+        waits = [*self._waits(case, countered, self._world.clock.now())]
         if not waits:
             return None
-        self._look_at(case.group.place, self._lagging(case, now) if case.missing else [case.cause], min(waits))
+        self._look_at(case.group.place, telling(case.touches), min(waits))
         return min(waits)
 
-    def _waits(self, case: Case, outcome: Outcome | None, now: datetime) -> list[datetime]:
-        vague = any(is_vague(each.change) and each.attempt < _VAGUE_LOOKS for each in case.touches)
-        lagging = [now + case.cause.next_delay()] if case.missing or vague else []
-        settling = [now + _SETTLING] if case.settling else []
-        status = outcome.status if outcome else None
-        in_the_way = status is Status.LOCKED or (status is Status.REFUSED and self._has_time(case.touches))
-        blocked = [now + _WHILE_LOCKED] if in_the_way else []
-        dues = [due for due in map(case.prompt.due, case.shown) if due and due > now]
-        return [*lagging, *settling, *blocked, *dues]
-
-    def _lagging(self, case: Case, now: datetime) -> list[Touch]:
-        """The touches whose rules are not shown: each is waited for."""
-        found = [each for each in case.touches if missing_rules(case.group, [each.change], now)]
-        return found or [case.cause]
+    def _waits(self, case: Case, countered: Countered, now: datetime) -> Iterator[datetime]:
+        """When there is something to look at: what is not shown, tags of a new group, a brake, a grace period."""
+        vague = case.doubtful or any(is_vague(each.change) for each in case.touches)
+        if case.missing or (vague and case.cause.attempt < _VAGUE_LOOKS):
+            yield now + case.cause.next_delay()
+        if case.settling:
+            yield now + _SETTLING
+        if countered.outcome and countered.outcome.status in {Status.LOCKED, Status.REFUSED}:
+            yield now + (_WHILE_LOCKED if self._has_time(case.touches) else _WHILE_REFUSED)
+        if countered.unfinished:
+            yield now + _WHILE_LOCKED
+        if countered.again:
+            yield countered.again
+        yield from (due for due in map(case.prompt.due, case.shown) if due and due > now)
 
     def _look_at(self, place: Place, touches: Sequence[Touch], due: datetime) -> None:
         now = self._world.clock.now()

@@ -1,7 +1,8 @@
 """Take messages from a queue, batch by batch, have them responded to, and settle them, until there is reason to stop.
 
-A message that was handled is deleted. One that failed comes again after a while that grows each time; how often, and
-where it goes then, is the queue's own affair. Whatever was taken and not come to is given back at once.
+A message that was handled is deleted. One that failed, however unforeseen, comes again after a while that grows each
+time; how often, and where it goes then, is the queue's own affair. Whatever was taken and not come to is given back at
+once.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from pathlib import PurePath
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from sg_compliance.errors import SgComplianceError
+from sg_compliance.errors import SgComplianceError, UnforeseenError
 from sg_compliance.interfaces import Message
+from sg_compliance.model.visible import visible
 from sg_compliance.workflows.respond import Received
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ HIDDEN: Final = timedelta(minutes=5)
 _FIRST_DELAY: Final = timedelta(seconds=5)
 _LONGEST_DELAY: Final = timedelta(minutes=15)
 _LONGEST_PAUSE: Final = 60.0
+_LONGEST_ERROR: Final = 300
 
 
 class Looks(Protocol):
@@ -122,9 +127,9 @@ class Receiving:
             return
         try:
             batch = self.responding().batch([each.received for each in kept])
-        except SgComplianceError as error:
+        except Exception as error:  # noqa: BLE001 - told of, and the messages come again
             for each in kept:
-                yield self._failed(each, error)
+                yield self._failed(each, _known(error))
             return
         yield from self._in_batch(batch, kept, most)
 
@@ -140,8 +145,8 @@ class Receiving:
     def _one(self, batch: Batch, each: _Waiting) -> Taken:
         try:
             handled = batch.handle(each.received.id)
-        except SgComplianceError as error:
-            return self._failed(each, error)
+        except Exception as error:  # noqa: BLE001 - told of, and the message comes again; the others must not wait
+            return self._failed(each, _known(error))
         try:
             if isinstance(each.source, Message):
                 self.inbox.done(each.source)
@@ -177,6 +182,19 @@ class Receiving:
 
     def _ended(self, each: _Waiting, handled: Handled | None = None, error: SgComplianceError | None = None) -> Taken:
         return Taken(each.received.id, each.received.received, self.clock.now(), handled, error)
+
+
+def _known(error: Exception) -> SgComplianceError:
+    """The error in the words of this tool; one that nobody foresaw with the place that it came from."""
+    if isinstance(error, SgComplianceError):
+        return error
+    *_, last = walk_tb(error.__traceback__)
+    place = f"{PurePath(last[0].f_code.co_filename).name}:{last[1]}"
+    said = visible(f"{type(error).__name__} at {place}: {error}"[:_LONGEST_ERROR])
+    return UnforeseenError(
+        f"the message could not be handled, which nobody foresaw: {said}",
+        hint="it comes again; keep the message, and report this",
+    )
 
 
 def _come(message: Message) -> _Waiting:

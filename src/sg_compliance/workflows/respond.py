@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from sg_compliance.workflows.case import Surroundings
     from sg_compliance.workflows.counting import Counting
 
+_MOST_PLACES: Final = 20
 _AHEAD: Final = timedelta(minutes=15)
 """An event from so far in the future was not written by AWS."""
+_OLDEST: Final = timedelta(days=90)
+"""What is older is history: CloudTrail itself shows no more (CloudTrail user guide, event history)."""
 
 
 class Received(NamedTuple):
@@ -77,6 +80,11 @@ class _Known(NamedTuple):
     read: _Read
 
 
+def _change(read: Change | Skipped) -> Change | None:
+    """What was changed, by whomever."""
+    return read if isinstance(read, Change) else read.change
+
+
 class Responding:
     """Responds under one policy. `ours` tells our own changes from others'."""
 
@@ -86,44 +94,54 @@ class Responding:
         self._counting = counting
         self._ours = ours
 
-    def batch(self, received: Iterable[Received]) -> Batch:
-        """The messages, read. Nothing is done before they are handled."""
-        read = {each.id: _Known(each, self._read(each)) for each in received}
+    def batch(self, received: Iterable[Received], *, events: bool = True, looks: bool = True) -> Batch:
+        """The messages, read. Nothing is done before they are handled.
+
+        `events`, `looks`: which of the two may come here. What may not is rejected: who can write to the queue of
+        second looks alone cannot make up events.
+        """
+        read = {each.id: _Known(each, self._read(each, events=events, looks=looks)) for each in received}
         return Batch(self._world, self._reacting, self._counting, read, self._ours)
 
-    def _read(self, received: Received) -> _Read:
+    def _read(self, received: Received, *, events: bool, looks: bool) -> _Read:
         try:
-            return self._message(received)
+            return self._message(received, events=events, looks=looks)
         except RejectedEventError as error:
             return error
 
-    def _message(self, received: Received) -> Message | Early:
+    def _message(self, received: Received, *, events: bool, looks: bool) -> Message | Early:
         document = read_json(received.body)
+        if not (looks if is_second_look(document) else events):
+            kind = "an event" if looks else "a second look"
+            raise RejectedEventError(f"{kind} does not belong in this queue")
         if not is_second_look(document):
             event = document if isinstance(document, dict) else {}
             return self._of_event(parse(document, self._ours), event, received)
         look = second_look_of(document)
         read = parse(dict(look.event), self._ours)
-        if not isinstance(read, Change) or not self._may_touch(read, look.place):
+        change = _change(read)
+        if change is None or not self._may_touch(change, look.place):
             raise RejectedEventError("the second look's event is no change that can have touched the group")
         if look.left(self._world.clock.now()) > timedelta():
             return Early(look)
         first = min(look.received, received.received)
-        touch = Touch(read, look.event, first, look.attempt, received.again)
-        return Message(read, touch, look.place)
+        return Message(read, Touch(change, look.event, first, look.attempt, received.again), look.place)
 
     def _may_touch(self, change: Change, place: Place) -> bool:
-        """A prefix list is referred to from other accounts too."""
-        own = place.account_id == change.account_id
+        """Whether the change can have touched the group. A prefix list is referred to from other accounts too."""
         shared = bool(change.prefix_lists) and self._ours.answers_for(place.account_id)
-        return place.region == change.region and (own or shared)
+        named = place.group_id in change.groups or bool(change.group_names)
+        return place.region == change.region and (shared or (named and place.account_id == change.account_id))
 
     def _of_event(self, read: Change | Skipped, event: Mapping[str, Any], received: Received) -> Message:
-        if read.event_time - self._world.clock.now() > _AHEAD:
+        age = self._world.clock.now() - read.event_time
+        if age < -_AHEAD:
             raise RejectedEventError(f"the event is from the future: {read.event_time.isoformat()}")
-        if isinstance(read, Skipped):
-            return Message(read, None)
-        return Message(read, Touch(read, event, received.received, again=received.again))
+        if age > _OLDEST:
+            raise RejectedEventError(f"the event is too old: {read.event_time.isoformat()}")
+        change = _change(read)
+        touch = Touch(change, event, received.received, again=received.again) if change else None
+        return Message(read, touch)
 
 
 class Batch:
@@ -160,11 +178,34 @@ class Batch:
         if isinstance(read, Early):
             self._world.later.look(read.look, read.look.left(self._world.clock.now()))
             return Handled(None, notes=("it came before its time, and waits on",))
-        responses = [self._response(place) for place in self._touched(message_id)]
-        if read.place is not None:
-            return Handled(read.read, responses=tuple(responses))
-        notes = self._counting.who(read.read)
-        return Handled(read.read, responses=tuple(responses), verdicts=self._counting.count(read.read), notes=notes)
+        responses, failed = self._responded(message_id, read)
+        if read.place is None:
+            notes, verdicts = self._counting.who(read.read), self._counting.count(read.read)
+        else:
+            notes, verdicts = (), ()
+        if failed:
+            raise failed
+        return Handled(read.read, responses=tuple(responses), verdicts=verdicts, notes=notes)
+
+    def _responded(self, message_id: str, message: Message) -> tuple[list[Response], SgComplianceError | None]:
+        """What was done at each place, and the first that failed: one that fails keeps nobody from the others.
+
+        Of very many places most get a look of their own, so that each is met in time.
+        """
+        places = self._touched(message_id)
+        now, touch = self._world.clock.now(), message.touch
+        responses: list[Response] = []
+        failed: SgComplianceError | None = None
+        for place in places[:_MOST_PLACES]:
+            try:
+                responses.append(self._response(place))
+            except SgComplianceError as error:
+                failed = failed or error
+        for place in places[_MOST_PLACES:]:
+            look = touch.look(place, now) if touch else None
+            if look:
+                self._world.later.look(look, timedelta())
+        return responses, failed
 
     def _touched(self, message_id: str) -> Sequence[Place]:
         """The places of the message; those of the others are found first, so that each group is looked at once."""
@@ -176,12 +217,14 @@ class Batch:
         return found
 
     def _found(self, message: _Read) -> list[Place] | SgComplianceError:
-        if not isinstance(message, Message) or not isinstance(message.read, Change):
+        """Where to look because of a message. What was done in our name, and not by us, is looked at too."""
+        if not isinstance(message, Message) or message.touch is None:
             return []
         if message.place is not None:
             return [message.place]
         try:
-            return self._places_of(message.read)
+            ours = isinstance(message.read, Skipped) and self._counting.vouches(message.read)
+            return [] if ours else self._places_of(message.touch.change)
         except SgComplianceError as error:
             return error
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sg_compliance.enforcement.backup import Backup, Cause, decode_backup
 from sg_compliance.enforcement.calls import settled
-from sg_compliance.enforcement.guards import paused
+from sg_compliance.enforcement.guards import fingerprint, paused
 from sg_compliance.enforcement.objections import Since, is_done, protected, refusal
 from sg_compliance.enforcement.record import wanted_of, wanted_record
 from sg_compliance.enforcement.refusals import GONE, IN_FLUX
@@ -49,6 +49,9 @@ LEASE: Final = timedelta(minutes=5)
 FORGOTTEN: Final = timedelta(hours=24)
 """After so long nobody goes on with what was begun without being told to: people have looked at the group since."""
 
+Replan: TypeAlias = "Callable[[SecurityGroup], PlannedGroup | None]"
+"""What is planned for a group as it is; None: nothing that would be a change of its rules."""
+
 _LAG: Final = timedelta(minutes=3)
 _READS: Final = 4
 _WAITS: Final = 4
@@ -64,6 +67,15 @@ class Stores:
     concessions: Concessions
     switch: Switch
     notifier: Notifier
+
+
+class _Work(NamedTuple):
+    """What is to be done to one group."""
+
+    planned: PlannedGroup
+    plan_id: str
+    prefix: str
+    replan: Replan | None
 
 
 class Transactions:
@@ -88,10 +100,18 @@ class Transactions:
         self._despite_pause = False
         self._accounting = Accounting(stores.audit, stores.notifier, clock, run)
 
-    def remediate(self, planned: PlannedGroup, plan_id: str, prefix: str) -> Outcome:
-        """Do what the plan says for one group, unless the group is not what it was when the plan was made."""
-        name = planned.group.name
-        return self._locked(planned.place, name, lambda held: self._remediate(held, planned, plan_id, prefix))
+    def remediate(self, planned: PlannedGroup, plan_id: str, prefix: str, replan: Replan | None = None) -> Outcome:
+        """Do what the plan says for one group.
+
+        Where the group is not what it was when the plan was made it is refused; or, with `replan`, decided anew, under
+        the lock, from the group as it is: who changes it in a loop cannot keep it from being changed.
+        """
+        work = _Work(planned, plan_id, prefix, replan)
+        before: list[Entry] = []
+        outcome = self._locked(planned.place, planned.group.name, lambda held: self._remediate(held, work, before))
+        if before:  # only tags were left of what was begun; its lock was given back
+            outcome = self._locked(planned.place, planned.group.name, lambda held: self._remediate(held, work, before))
+        return outcome
 
     def roll_back(self, backup: Backup, hold: timedelta, *, despite_pause: bool = False) -> Outcome:
         """Restore the group as the backup has it. Real time leaves it alone for as long as `hold`."""
@@ -150,18 +170,21 @@ class Transactions:
         except SgComplianceError as failed:
             return replace(outcome, notes=(f"not in the audit log yet: {failed}",))
 
-    def _remediate(self, held: Held, planned: PlannedGroup, plan_id: str, prefix: str) -> Outcome:
-        unfinished = held.lock.open
-        if unfinished and unfinished.plan_id == plan_id:
+    def _remediate(self, held: Held, work: _Work, before: list[Entry]) -> Outcome:
+        planned, unfinished = work.planned, held.lock.open
+        if unfinished and unfinished.plan_id == work.plan_id:
             return self._resume(held, asked=True)
         if unfinished:
-            reason = f"{unfinished.run_id} has left it half done"
-            hint = f"finish it (sg-compliance apply) or take it back: sg-compliance rollback {unfinished.backup_id}"
-            return Outcome(planned.place, planned.group.name, Status.REFUSED, reason, hint)
+            return self._half_done(held, unfinished, planned, before)
         group = self._read(planned.place, interfaces=planned.changes_rules)
         if is_done(group, planned):
             return Outcome(planned.place, group.name, Status.UNCHANGED, "the group is as planned already")
-        refused = self._refused(group, planned, prefix) or self._pause(held, group.name)
+        if work.replan and fingerprint(group, work.prefix) != planned.fingerprint:
+            anew = work.replan(group)
+            if anew is None or (anew.changes_rules and not planned.changes_rules):
+                return Outcome(group.place, group.name, Status.REFUSED, "it changed meanwhile, and is looked at again")
+            planned = anew
+        refused = self._refused(group, planned, work.prefix) or self._pause(held, group.name)
         if refused:
             return refused
         cause = self._cause("remediation", "; ".join(planned.reasons), planned)
@@ -169,8 +192,22 @@ class Transactions:
         wanted = planned.wanted_with(backup.id)
         kind = EntryKind.REMEDIATION if planned.is_remediation else EntryKind.TAGGING
         rules = tuple(dict.fromkeys(each["rule_id"] for each in planned.closed))
-        held.begin(replace(self._entry(kind, group, backup, wanted), plan_id=plan_id, rules=rules))
+        held.begin(replace(self._entry(kind, group, backup, wanted), plan_id=work.plan_id, rules=rules))
         return self._carry_out(held, group, backup, wanted)
+
+    def _half_done(self, held: Held, entry: Entry, planned: PlannedGroup, before: list[Entry]) -> Outcome:
+        """Leave it to whoever finishes it. Where only tags were left, which AWS denies, it is ended: into `before`."""
+        name = planned.group.name
+        if before or not _lacks_only_tags(entry):
+            reason = f"{entry.run_id} has left it half done"
+            hint = f"finish it (sg-compliance apply) or take it back: sg-compliance rollback {entry.backup_id}"
+            return Outcome(planned.place, name, Status.REFUSED, reason, hint)
+        before.append(entry)
+        reason = "its tags were denied, and the group is to be changed again"
+        outcome = Outcome(planned.place, name, Status.INCOMPLETE, reason, backup_id=entry.backup_id)
+        self._accounting.of(entry, outcome)
+        held.end(self._ended(entry, EntryState.GIVEN_UP, reason))
+        return outcome
 
     def _refused(self, group: SecurityGroup, planned: PlannedGroup, prefix: str) -> Outcome | None:
         """Why the group is not touched: it is not what it was when the plan was made."""
@@ -268,7 +305,8 @@ class Transactions:
             state = EntryState.GIVEN_UP if change.fought else EntryState.DONE
             held.end(self._ended(replace(entry, notes=outcome.notes), state, reason))
         elif change.denied_tags and entry.kind is not EntryKind.ROLLBACK:
-            held.begin(replace(entry, wanted={**entry.wanted, "rules": [], "gone": []}))
+            made = entry.wanted.get("made", entry.wanted["rules"])  # by which our own events are known
+            held.begin(replace(entry, wanted={**entry.wanted, "rules": [], "gone": [], "made": made}))
         return outcome
 
     def _ended(self, entry: Entry, state: EntryState, note: str) -> Entry:
@@ -317,6 +355,12 @@ class Transactions:
             started=now,
             wanted=wanted_record(wanted, group.rules) if kind is not EntryKind.ROLLBACK else {},
         )
+
+
+def _lacks_only_tags(entry: Entry) -> bool:
+    """Whether the rules are as they were wanted, and only tags were denied: as `_settle` writes it down."""
+    wanted = entry.wanted
+    return entry.kind is not EntryKind.ROLLBACK and wanted.get("rules") == [] and wanted.get("gone") == []
 
 
 def _backup_of(entry: Entry | None) -> str:

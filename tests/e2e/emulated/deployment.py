@@ -129,6 +129,20 @@ class Deployment:
         events.put_rule(Name=name, EventPattern=json.dumps(pattern), EventBusName=BUS)
         events.put_targets(Rule=name, EventBusName=BUS, Targets=[{"Id": "queue", "Arn": queue.arn}])
 
+    def rule_that_calls(self, suffix: str, pattern: Json, function: str) -> None:
+        """Call the function with what matches the pattern."""
+        events, name = self.client("events"), self.name(suffix)
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+        rule = events.put_rule(Name=name, EventPattern=json.dumps(pattern), EventBusName=BUS)["RuleArn"]
+        self.client("lambda").add_permission(
+            FunctionName=function,
+            StatementId=name,
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+            SourceArn=rule,
+        )
+        events.put_targets(Rule=name, EventBusName=BUS, Targets=[{"Id": "function", "Arn": arn}])
+
     def send_event(self, envelope: Json) -> None:
         """Put an event on the bus as AWS's services do. The bus gives it an id and a time of its own."""
         entry = {
@@ -166,8 +180,8 @@ class Deployment:
         return [each["Body"] for each in messages]
 
     def waiting(self, queue: Queue) -> int:
-        """How many messages the queue has, hidden ones too."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        """How many messages the queue has, hidden and delayed ones too."""
+        names = [f"ApproximateNumberOfMessages{each}" for each in ("", "NotVisible", "Delayed")]
         found = self.client("sqs").get_queue_attributes(QueueUrl=queue.url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 

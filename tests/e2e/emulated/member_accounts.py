@@ -96,7 +96,7 @@ def organisation(trail: Path) -> Iterator[MemberAccounts]:
         try:
             yield MemberAccounts(json.loads(_line(process))["endpoint_url"], trail, _Commands(process))
         finally:
-            process.communicate()
+            process.kill()  # it would wait for clients that keep their connections
 
 
 class _Commands:

@@ -10,14 +10,17 @@ import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from sg_compliance.model.security_group import Place
 from sg_compliance.realtime.cloudtrail import READERS
+from sg_compliance.realtime.second_look import SecondLook
 from sg_compliance.testing.organisation import demo_organisation
 from tests.builders import EVERYONE, document, prohibit, tcp
 from tests.e2e.emulated.emulator import REGION
 from tests.e2e.emulated.waiting import eventually
-from tests.event_builders import envelope, record
+from tests.event_builders import AUTHORIZE, asked, envelope, record
 from tests.response_world import real_time
 
 if TYPE_CHECKING:
@@ -37,12 +40,15 @@ ADDRESS: Final = "198.51.100.7"
 """Where attackers call from."""
 SSH: Final = tcp(22, EVERYONE)
 RDP: Final = tcp(3389, EVERYONE)
+HTTPS: Final = tcp(443, "10.0.0.0/8", description="the offices")
 DUMMY: Final = [["tcp", 65535, 65535]]
 """The ports of a group that is locked down."""
 MOST_A_MINUTE: Final = 40
 ESCALATED: Final = 60
-_HIDDEN: Final = 8
-_RECEIVES: Final = 10
+_HIDDEN: Final = 4
+_TIME: Final = 300
+"""The functions': a scan ends 90 seconds before it is over."""
+_RECEIVES: Final = 25
 _GRACE: Final[Json] = {"enabled": True, "severity_threshold": "high", "grace_period_minutes": 1}
 POLICY: Final[Json] = document(
     prohibit(22, severity="critical", rule_id="SSH"),
@@ -57,6 +63,13 @@ POLICY: Final[Json] = document(
         },
     ),
     accounts_config=[{"account_id": WATCHED, "enforcement_level": "enforce"}],
+    compliance_actions={
+        "remediation_settings": {
+            "automatic_remediation": True,
+            "require_manual_approval": False,
+            "grace_period_hours": 0,
+        }
+    },
 )
 PATTERN: Final[Json] = {
     "source": ["aws.ec2"],
@@ -81,9 +94,11 @@ class Stage:
     dead: Queue
     topics: Mapping[str, str]
     inbox: Queue
-    functions: dict[str, str] = field(default_factory=dict)
-    old_group: str = ""
-    held_back: list[Json] | None = None
+    early: dict[str, str] = field(default_factory=dict)
+    """Groups to which something was done when the deployment was made, because it takes long; what, and the id."""
+    kept_back: set[str] = field(default_factory=set)
+    heard: set[str] = field(default_factory=set)
+    """The ids of all events that CloudTrail has told."""
     _told: list[Json] = field(default_factory=list)
 
     # --- What the deployment is
@@ -121,27 +136,29 @@ class Stage:
             "SG_COMPLIANCE_LOOK_AGAIN_FOR": "2m",
         }
 
-    def deploy(self, name: str) -> str:
-        """Deploy one of the functions."""
-        self.functions[name] = self.deployment.function(name, self.package, f"{HANDLERS}.{name}", self.variables)
-        return self.functions[name]
+    def deploy(self, name: str, **others: str) -> str:
+        """Deploy one of the functions. `others` are variables of its own."""
+        return self.deployment.function(
+            name, self.package, f"{HANDLERS}.{name}", {**self.variables, **others}, seconds=_TIME
+        )
 
     def hear(self, event: Json) -> None:
-        """An event of the trail: to the bus, or kept back for as long as the test says."""
-        if self.held_back is None:
+        """An event of the trail: to the bus, but for those of groups that a test keeps back."""
+        if event["detail"]["requestParameters"].get("groupId") not in self.kept_back:
             self.deployment.send_event(event)
-        else:
-            self.held_back.append(event)
+        self.heard.add(event["id"])
 
     @contextmanager
-    def keeping_back(self) -> Iterator[list[Json]]:
-        """Keep the events of what is done in the block from the bus; all of them, once it has ended."""
-        kept: list[Json] = []
-        self.held_back = kept
-        began = len(self.accounts.events())
-        yield kept
-        eventually(lambda: len(kept) >= len(self.accounts.events()) - began, "the trail is read")
-        self.held_back = None
+    def keeping_back(self, *group_ids: str) -> Iterator[None]:
+        """Keep the events of these groups from the bus, for as long as the block lasts, and for good."""
+        self.kept_back |= set(group_ids)
+        try:
+            yield
+            told = [each for group_id in group_ids for each in self.told_by_cloudtrail(group_id)]
+            ids = {each["id"] for each in told}
+            eventually(lambda: ids <= self.heard, "the trail is read")
+        finally:
+            self.kept_back -= set(group_ids)
 
     # --- What is done to it
 
@@ -163,6 +180,10 @@ class Stage:
         ec2 = self.accounts.client(self.accounts.user(WATCHED, self.deployment.name(name)))
         ec2.meta.events.register("before-sign.ec2", _from_address)
         return ec2
+
+    def open(self, name: str, group_id: str, permission: Json = SSH) -> None:
+        """An attacker of the name opens the group."""
+        self.attacker(name).authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
 
     def arn(self, name: str) -> str:
         """The ARN of the attacker of that name."""
@@ -209,21 +230,25 @@ class Stage:
             self._told.append({**json.loads(envelope_["Message"]), "topic": envelope_["TopicArn"]})
         return [each for each in self._told if about in json.dumps(each) and kind in {"", each["kind"]}]
 
-    def handled(self, event: Json) -> bool:
-        """Whether the functions have handled the event: their idempotency item says so, by Powertools' own hash."""
+    def handled(self, event: Json, look: str = "") -> bool:
+        """Whether the functions have handled the event: their idempotency item says so, by Powertools' own hash.
+
+        `look`: `#1#sg-…`, the first second look at the group.
+        """
         detail = event["detail"]
-        key = f"={detail['recipientAccountId']}/{detail['awsRegion']}/{detail['eventID']}"
+        key = f"={detail['recipientAccountId']}/{detail['awsRegion']}/{detail['eventID']}{look}"
         name = f"message#{hashlib.sha256(json.dumps(key).encode()).hexdigest()}"
         return any(each["sk"]["S"] == name and each["status"]["S"] == "COMPLETED" for each in self.items("once"))
 
-    def own_events(self, group_id: str) -> list[Json]:
-        """What CloudTrail told of our own changes of a group, as far as it is watched."""
+    def told_by_cloudtrail(self, group_id: str, *, own: bool | None = None) -> list[Json]:
+        """The events of a group that are watched, in their order: of our own changes, of others', or of both."""
+        ours = ":assumed-role/sg-compliance-remediate/sg-compliance"
         return [
             each
             for each in self.accounts.events()
             if each["detail"]["requestParameters"].get("groupId") == group_id
             and each["detail"]["eventName"] in READERS
-            and each["detail"]["userIdentity"]["arn"].endswith(":assumed-role/sg-compliance-remediate/sg-compliance")
+            and own in {None, each["detail"]["userIdentity"]["arn"].endswith(ours)}
         ]
 
     def letters(self, at_least: int) -> list[tuple[str, str]]:
@@ -260,19 +285,31 @@ def stage(deployment: Deployment, accounts: MemberAccounts, package: Path) -> St
         topics={name: _topic(deployment, name, inbox) for name in ("critical", "findings", "operations")},
         inbox=inbox,
     )
-    made.old_group = made.group("old")
+    made.early["old"] = made.group("old", HTTPS)
     made.deployment.client("s3").put_object(
         Bucket=made.bucket, Key="config/policy.json", Body=json.dumps(POLICY).encode()
     )
     for role in ("sg-compliance-remediate", "sg-compliance-contain"):
         accounts.role(WATCHED, role)
-    for name, queue in (("respond", made.events), ("recheck", made.rechecks)):
+    look = _look_at(made.early["old"])
+    for name, queue, warm in (("respond", made.events, _passed_over()), ("recheck", made.rechecks, look)):
         function = made.deploy(name)
-        warmed = deployment.invoke(function, {"Records": [_passed_over()]})
+        warmed = deployment.invoke(function, {"Records": [message(warm)]})
         assert warmed.payload == {"batchItemFailures": []}, (warmed, deployment.logs(function))
         deployment.trigger(queue, function)
     deployment.rule("changes", PATTERN, made.events)
     return made
+
+
+def begin_grace_periods(made: Stage) -> None:
+    """Open RDP of two groups, and close one by hand once it is known that a second look will come."""
+    for name in ("stays open", "is closed by hand"):
+        made.early[name] = made.group(name.replace(" ", "-"), HTTPS)
+    mallory = made.attacker("impatient")
+    for group in (made.early["stays open"], made.early["is closed by hand"]):
+        mallory.authorize_security_group_ingress(GroupId=group, IpPermissions=[RDP])
+    eventually(lambda: made.deployment.waiting(made.rechecks) >= 2, "two second looks are to come")
+    mallory.revoke_security_group_ingress(GroupId=made.early["is closed by hand"], IpPermissions=[RDP])
 
 
 def message(body: str, *, receives: int = 1, number: int = 1) -> Json:
@@ -289,9 +326,32 @@ def message(body: str, *, receives: int = 1, number: int = 1) -> Json:
     }
 
 
-def _passed_over() -> Json:
-    read = record("DescribeSecurityGroups", recipientAccountId=WATCHED, awsRegion=REGION)
-    return message(json.dumps(envelope(read, account=WATCHED, region=REGION)))
+def figures(records: list[Json]) -> dict[str, list[float]]:
+    """Figures by name, as CloudWatch reads them from the log."""
+    found: dict[str, list[float]] = {}
+    for each in records:
+        for directive in each.get("_aws", {}).get("CloudWatchMetrics", ()):
+            assert directive["Namespace"] == "SecurityGroup/Compliance"
+            for metric in directive["Metrics"]:
+                found.setdefault(metric["Name"], []).extend(each[metric["Name"]])
+    return found
+
+
+def _passed_over() -> str:
+    """An event of a call that only reads."""
+    return json.dumps(_event("DescribeSecurityGroups", {}))
+
+
+def _look_at(group_id: str) -> str:
+    """A second look at a group that complies."""
+    now, event = datetime.now(UTC), _event(AUTHORIZE, asked(HTTPS, group=group_id))
+    return SecondLook(Place(WATCHED, REGION, group_id), now, now, 1, event).encode()
+
+
+def _event(name: str, request: Json) -> Json:
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    read = record(name, request, recipientAccountId=WATCHED, awsRegion=REGION, eventTime=now)
+    return envelope(read, account=WATCHED, region=REGION)
 
 
 def _topic(deployment: Deployment, name: str, inbox: Queue) -> str:
