@@ -221,7 +221,17 @@ class Notifier(Protocol):
         """Tell. Raises SgComplianceError where nobody was told."""
 
 
-class OperationWindows(Protocol):
+class Marks(Protocol):
+    """What people were told of, by marks that say what it is."""
+
+    def was_told(self, mark: str) -> bool:
+        """Whether people were told of this in the last two days. Raises StoreError."""
+
+    def note_told(self, mark: str) -> None:
+        """Note that people were told: after they were. Raises StoreError where it is not certain that it is kept."""
+
+
+class OperationWindows(Marks, Protocol):
     """What is known of each principal's operations in each account. Operations of one are taken one after another."""
 
     def take(self, operation: Operation, decide: Callable[[Window], tuple[Window, Verdict | None]]) -> Verdict | None:
@@ -234,12 +244,6 @@ class OperationWindows(Protocol):
 
     def all(self) -> Iterator[Watched]:
         """The windows that are kept now, in no order. Raises StoreError."""
-
-    def was_told(self, mark: str) -> bool:
-        """Whether people were told of this in the last two days. Raises StoreError."""
-
-    def note_told(self, mark: str) -> None:
-        """Note that people were told: after they were. Raises StoreError where it is not certain that it is kept."""
 
 
 class Looked(NamedTuple):
@@ -349,8 +353,9 @@ class Once(Protocol):
     def do(self, key: str, act: Callable[[], object]) -> bool:
         """Act, unless it was done under this key already. Whether it was done now. Raises what `act` raises.
 
-        Where `act` raised, or the process was killed in it, it is done again when it is asked for again. Raises
-        BusyError where another is at it at this moment, StoreError where it is not certain that it is remembered.
+        Where `act` returned False or raised, or the process was killed in it, it is done again when it is asked for
+        again. Raises BusyError where another is at it at this moment, StoreError where it is not certain that it is
+        remembered.
         """
 
 

@@ -153,6 +153,17 @@ def test_whatever_comes_of_it_is_nobody_elses_business(table: str, answer: objec
     assert not once(table).do("key", lambda: answer)
 
 
+def test_what_says_that_nothing_was_done_is_done_again(table: str) -> None:
+    asked: list[bool] = []
+
+    def act() -> bool:
+        asked.append(len(asked) > 1)
+        return asked[-1]
+
+    assert [once(table).do("key", act) for _ in range(4)] == [True, True, True, False]
+    assert asked == [False, False, True]
+
+
 def test_what_failed_is_done_again(table: str) -> None:
     def failing() -> None:
         raise FailedError

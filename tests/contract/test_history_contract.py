@@ -96,7 +96,8 @@ def test_what_is_gone_does_not_wait_and_goes_once(opened: Callable[[], FindingHi
     history = opened()
     history.seen([finding(1)], START)
     history.gone(finding(1).group.place, as_of=LATER)
-    assert (waiting(history), history.untold([finding(1)])) == ([], set())
+    assert waiting(history) == []
+    assert history.untold([finding(1)]) == set()
     history.gone(finding(1).group.place, as_of=LATER + 23 * HOUR)
     again = LATER + REOPENED_WITHIN
     assert times(opened().seen([finding(1)], again)) == {(again, again)}

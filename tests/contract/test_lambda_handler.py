@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
+from sg_compliance.aws.session import Caller
 from sg_compliance.entrypoints import lambda_handler, telemetry
 from sg_compliance.errors import AwsError
 from sg_compliance.model.security_group import Place
+from sg_compliance.realtime.containment import Refusal, target_of
+from sg_compliance.realtime.principals import Standing, principal
 from sg_compliance.realtime.second_look import SecondLook
 from sg_compliance.workflows.respond import Batch
 from tests.builders import EVERYONE, document, prohibit, tcp
 from tests.deployment import BUCKET, HOME, REGION, TABLE, Deployed, Invocation, deploy
-from tests.event_builders import answered, asked, envelope, record, rule
+from tests.event_builders import answered, asked, envelope, record, rule, session
 from tests.response_world import real_time
 
 if TYPE_CHECKING:
@@ -270,7 +273,8 @@ def test_what_events_find_while_a_scan_runs_is_not_wiped_by_what_it_has_read(
     deployed.client("s3").put_object(Bucket=BUCKET, Key="config/policy.json", Body=policy("high"))
     make_group(deployed, "open")
     opened = make_group(deployed, "opened meanwhile", cidr="10.0.0.0/8")
-    usual, met = telemetry.violation, []
+    usual = telemetry.violation
+    met: list[str] = []
 
     def meanwhile(finding: Finding) -> None:
         usual(finding)
@@ -455,6 +459,52 @@ def test_an_event_closes_a_group_where_that_is_switched_on(deployed: Deployed, m
     assert (22, EVERYONE) not in ingress(deployed, group_id)
 
 
+@pytest.mark.parametrize(("environment", "found"), [("prod", 1), ("dev", 0)])
+def test_the_environment_of_a_group_is_the_deployments_where_nobody_says_another(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, environment: str, found: int
+) -> None:
+    rules = [{"rule_id": "LATER", "severity": "high", "protocol": "tcp", "prohibited_port_ranges": ["22"]}]
+    body = policy(prohibited_rules={}, environment_specific={"production": {"additional_restrictions": rules}})
+    deployed.client("s3").put_object(Bucket=BUCKET, Key="config/policy.json", Body=body)
+    set_variables(monkeypatch, ENVIRONMENT=environment)
+    group_id = make_group(deployed)
+    assert sum(scan()["open"].values()) == found
+    assert respond(messages(event_of(group_id))) == []
+    assert len(deployed.said("COMPLIANCE_VIOLATION")) == 2 * found
+
+
+def test_a_finding_is_one_line_however_many_events_of_a_batch_tell_of_its_group(deployed: Deployed) -> None:
+    one, other = make_group(deployed), make_group(deployed, "other")
+    assert respond(messages(*(event_of(each) for each in (one, one, other, one)))) == []
+    assert sorted(each["group_id"] for each in deployed.said("COMPLIANCE_VIOLATION")) == sorted([one, other])
+
+
+def test_what_was_not_watched_is_handled_when_it_comes_again_once_the_policy_is_mended(
+    deployed: Deployed, handled: Handled
+) -> None:
+    off = policy(real_time_scanning={"enabled": False})
+    deployed.client("s3").put_object(Bucket=BUCKET, Key="config/policy.json", Body=off)
+    body = event_of(make_group(deployed))
+    assert respond(messages(body)) == []
+    assert deployed.said("COMPLIANCE_VIOLATION") == []
+    deployed.client("s3").put_object(Bucket=BUCKET, Key="config/policy.json", Body=policy())
+    lambda_handler.deployed_here.cache_clear()
+    assert respond(messages(body)) == []
+    assert len(deployed.said("COMPLIANCE_VIOLATION")) == 1
+    assert respond(messages(body)) == []
+    assert len(handled.ids) == 2
+
+
+def test_a_broken_policy_is_told_once_by_however_many_processes(deployed: Deployed) -> None:
+    deployed.client("s3").put_object(Bucket=BUCKET, Key="config/policy.json", Body="{")
+    for _ in range(3):
+        lambda_handler.deployed_here.cache_clear()
+        with pytest.raises(lambda_handler._FailedError):  # noqa: SLF001
+            respond(messages(event_of("sg-0a1b2c3d")))
+    (notice,) = deployed.told()
+    assert "config/policy.json" in notice["subject"]
+
+
 def test_real_time_that_is_switched_off_looks_at_nothing(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, **ACTING, REAL_TIME_SCANNING_ENABLED="false")
     group_id = make_group(deployed)
@@ -566,6 +616,31 @@ def test_a_second_look_is_a_look(deployed: Deployed) -> None:
     group_id = make_group(deployed)
     assert respond(messages(second_look(group_id)), name="recheck") == []
     assert [line["group_id"] for line in deployed.said("COMPLIANCE_VIOLATION")] == [group_id]
+
+
+def test_each_queue_has_messages_of_its_own(deployed: Deployed) -> None:
+    group_id = make_group(deployed)
+    event, look = event_of(group_id), second_look(group_id)
+    assert respond(messages(event), name="recheck") == []
+    assert respond(messages(look), name="respond") == []
+    assert sorted(deployed.bodies("SG_COMPLIANCE_DEAD_LETTER_QUEUE_URL")) == sorted([event, look])
+    assert deployed.said("COMPLIANCE_VIOLATION") == []
+
+
+@pytest.mark.usefixtures("deployed")
+def test_at_home_the_functions_know_themselves_and_block_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, OWN_ROLES="other-function")
+    here = lambda_handler.deployed_here()
+    caller = f"arn:aws:sts::{HOME}:assumed-role/this-function/this-function"
+    monkeypatch.setattr(here.home, "caller", lambda: Caller(HOME, caller))
+    ours = here._ours(())  # noqa: SLF001 - what the functions take for themselves
+    limits = here.containing(here.policy.current()).bounds
+    for role in ("this-function", "other-function", "sg-compliance-scan"):
+        who = principal(session(role, role, HOME))
+        assert ours.standing(who, HOME) is (Standing.IMPOSTOR if role == "sg-compliance-scan" else Standing.OWN)
+        assert isinstance(target_of(who, limits), Refusal)
+    assert not isinstance(target_of(principal(session("deploy", "x", HOME)), limits), Refusal)
+    assert isinstance(target_of(principal(session("deploy", "x", "999999999999")), limits), Refusal)
 
 
 def test_a_second_look_that_comes_early_is_sent_on_as_it_is(deployed: Deployed) -> None:

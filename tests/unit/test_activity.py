@@ -134,6 +134,12 @@ class Kept:
     def take(self, _: Operation, decide: Callable[[Window], tuple[Window, Verdict | None]]) -> Verdict | None:
         raise NotImplementedError(decide)
 
+    def was_told(self, mark: str) -> bool:
+        raise NotImplementedError(mark)
+
+    def note_told(self, mark: str) -> None:
+        raise NotImplementedError(mark)
+
 
 DOCUMENT = Document.model_validate({"x_automation": {"bot": {"threshold_per_minute": 100}}})
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from sg_compliance.errors import AwsError, PolicyError
+from sg_compliance.errors import AwsError, PolicyError, StoreError
 from sg_compliance.interfaces import Text
+from sg_compliance.local.kept import MemoryWindows
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.metric import MetricName
 from sg_compliance.workflows.policy_source import KEPT_FOR, PolicySource
@@ -38,10 +39,10 @@ class Place:
 class Kept:
     """A source, and what came of it."""
 
-    def __init__(self, now: Text | AwsError) -> None:
+    def __init__(self, now: Text | AwsError, marks: MemoryWindows | None = None) -> None:
         self.place, self.told, self.figures, self.clock = Place(now), Told(), Figures(), MovableClock()
         self.warned: list[str] = []
-        self.source = PolicySource(self.place, self.told, self.figures, self.clock, self.warned.append)
+        self.source = PolicySource(self.place, self.told, self.figures, self.clock, self.warned.append, marks=marks)
 
     def later(self, now: Text | AwsError) -> int:
         """How many rules the policy has after a while in which it became this one."""
@@ -109,6 +110,42 @@ def test_without_a_good_one_nothing_takes_its_place() -> None:
     assert kept.place.reads == 2
     kept.place.now = GOOD
     assert kept.rules() == 1
+
+
+def test_what_another_process_has_told_people_of_is_told_again_an_hour_later_or_when_it_is_another() -> None:
+    marks = MemoryWindows()
+    for bad, told, hours in ((BAD, 1, 0), (BAD, 0, 0), (Text("", "4"), 1, 0), (BAD, 1, 1), (BAD, 0, 1)):
+        kept = Kept(bad, marks)
+        kept.clock.sleep(hours * 3600)
+        with pytest.raises(PolicyError):
+            kept.source.current()
+        assert (len(kept.told.notices), len(kept.warned)) == (told, 1)
+        assert len(kept.figures.of(MetricName.LAMBDA_ERRORS)) == 1
+
+
+def test_who_could_not_be_told_is_told_by_the_next_process() -> None:
+    marks = MemoryWindows()
+    first, second = Kept(BAD, marks), Kept(BAD, marks)
+    first.told.failure = AwsError("sns:Publish: denied")
+    for each in (first, second):
+        with pytest.raises(PolicyError):
+            each.source.current()
+    assert len(second.told.notices) == 1
+
+
+def test_people_are_told_where_nobody_knows_whether_they_were() -> None:
+    class Broken(MemoryWindows):
+        def was_told(self, mark: str) -> bool:
+            raise StoreError(f"throttled: {mark[:6]}", hint="wait")
+
+        def note_told(self, mark: str) -> None:
+            raise StoreError(f"not noted: {mark[:6]}", hint="wait")
+
+    kept = Kept(BAD, Broken())
+    with pytest.raises(PolicyError):
+        kept.source.current()
+    assert len(kept.told.notices) == 1
+    assert kept.warned[1:] == ["throttled: policy", "not noted: policy"]
 
 
 def test_where_nobody_can_be_told_the_log_says_so() -> None:

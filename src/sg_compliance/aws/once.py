@@ -1,7 +1,7 @@
 """Once, however often: Powertools' idempotency on the journal's DynamoDB table.
 
 Items: `once` / what#hash: `status`, `in_progress_expiration` (milliseconds), and `expires`, the table's TTL attribute.
-Calls: 2 for what is done, 1 for what was done already.
+Calls: 2 for what is done, and for what is not to be remembered; 1 for what was done already.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ class Invocation(Protocol):
         """How long it may still run: who is killed by then has given the key back."""
 
 
+class _UndoneError(Exception):
+    """Nothing was done that would have to be remembered: what Powertools meets with an error it forgets."""
+
+
 class DynamoOnce:
     """The Once socket, remembering for a day. `what` keeps the keys of one purpose from those of another."""
 
@@ -58,14 +62,15 @@ class DynamoOnce:
         )
 
     def do(self, key: str, act: Callable[[], object]) -> bool:
-        """Act, unless it was done. Raises what `act` raises, BusyError, and StoreError."""
+        """Act, unless it was done; False from `act` is not remembered. Raises what it raises, BusyError, StoreError."""
         acted = False
 
         def acting(*, key: str) -> None:
             nonlocal acted
             del key
             acted = True
-            act()
+            if act() is False:
+                raise _UndoneError
 
         once = idempotent_function(
             acting,
@@ -76,6 +81,8 @@ class DynamoOnce:
         )
         try:
             once(key=f"={key}")  # an empty key would be none
+        except _UndoneError:
+            return True
         except IdempotencyAlreadyInProgressError as error:
             raise BusyError(f"{self._place}: another is at it", hint="it comes again by itself") from error
         except BaseError as error:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sg_compliance.enforcement.decide import Circumstances
     from sg_compliance.enforcement.planning import Planning
     from sg_compliance.evaluation.evaluate import Evaluator
-    from sg_compliance.interfaces import Document, FindingHistory, Metrics, Notifier, Once
+    from sg_compliance.interfaces import Document, FindingHistory, Metrics, Notifier, Once, OperationWindows
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.scan import Summary
     from sg_compliance.policy.document import Document as PolicyDocument
@@ -131,6 +131,13 @@ class Deployment:
         return DynamoHistory(self.home, self.settings.table, self.clock)
 
     @cached_property
+    def windows(self) -> OperationWindows:
+        """What is known of each principal's operations, and what people were told of."""
+        from sg_compliance.aws.windows import DynamoWindows
+
+        return DynamoWindows(self.home, self.settings.table, self.clock)
+
+    @cached_property
     def log_level(self) -> Document | None:
         """Where people say how much is logged; None where nobody can."""
         from sg_compliance.aws.documents import SsmDocument
@@ -151,7 +158,8 @@ class Deployment:
         """The policy, where it is kept."""
         from sg_compliance.workflows.policy_source import PolicySource
 
-        return PolicySource(self._document(), self.topics, self.metrics, self.clock, self._warn)
+        source = self._document()
+        return PolicySource(source, self.topics, self.metrics, self.clock, self._warn, marks=self.windows)
 
     def _document(self) -> Document:
         from sg_compliance.aws.documents import S3Document, SsmDocument
@@ -264,7 +272,6 @@ class Deployment:
         from sg_compliance.aws.ec2_rules import Ec2RuleWriter
         from sg_compliance.aws.slots import DynamoSlots
         from sg_compliance.aws.sqs import SqsDeadLetters, SqsLater
-        from sg_compliance.aws.windows import DynamoWindows
         from sg_compliance.workflows.case import Surroundings, Terms
         from sg_compliance.workflows.counting import Counting
         from sg_compliance.workflows.holding_back import HoldingBack
@@ -295,7 +302,7 @@ class Deployment:
         )
         mass = document.policies().real_time_scanning.detection_rules.mass_operations_detected
         counting = Counting(
-            windows=DynamoWindows(self.home, said.table, self.clock),
+            windows=self.windows,
             stores=self.stores,
             metrics=self.metrics,
             clock=self.clock,

@@ -29,7 +29,7 @@ class InForce:
     def bound(self, document: Document, granted: list[Concession]) -> Policy:
         """The document with the exemptions that were granted beside it."""
         if self._bound is None or self._bound[0] is not document or self._bound[1] != granted:
-            self._bound = (document, granted, Policy(exempting(document, granted)))
+            self._bound = (document, granted, Policy(exempting(document, granted), self._settings.environment))
         return self._bound[2]
 
     def in_real_time(self, parsed: ParsedPolicy) -> Document:

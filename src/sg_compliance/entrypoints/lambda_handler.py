@@ -22,6 +22,7 @@ from sg_compliance.entrypoints.triggers import cadences_of, digest_of, records_o
 from sg_compliance.errors import BusyError, SgComplianceError
 from sg_compliance.model.metric import Metric, MetricName
 from sg_compliance.model.outcome import Status
+from sg_compliance.realtime.response import Reaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sg_compliance.bootstrap.deployed import Deployment
     from sg_compliance.interfaces import Once
     from sg_compliance.policy.parse import ParsedPolicy
+    from sg_compliance.realtime.response import Handled
     from sg_compliance.workflows.patrol import Patrolled, Telling
     from sg_compliance.workflows.respond import Batch, Received
 
@@ -165,7 +167,8 @@ def _messages(deployment: Deployment, event: Any, context: LambdaContext, functi
     looks = function == "recheck"
     batch = deployment.responding().batch([_received(each, now) for each in records], events=not looks, looks=looks)
     once = deployment.once("message", context)
-    handle = partial(_handle, batch, once, partial(_is_late, context, _MESSAGE_RESERVE), function)
+    late = partial(_is_late, context, _MESSAGE_RESERVE)
+    handle = partial(_handle, batch, once, late, function, set[tuple[str, str]]())
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return dict(process_partial_response({"Records": records}, handle, processor, context))
 
@@ -183,14 +186,27 @@ def _received(record: dict[str, Any], now: datetime) -> Received:
     return Received(record["messageId"], record["body"], sent, again)
 
 
-def _handle(batch: Batch, once: Once, late: Callable[[], bool], function: str, record: SQSRecord) -> None:
+def _handle(  # noqa: PLR0913, PLR0917 - what holds for all of a batch, and the message
+    batch: Batch,
+    once: Once,
+    late: Callable[[], bool],
+    function: str,
+    said: set[tuple[str, str]],
+    record: SQSRecord,
+) -> None:
     message_id = record.message_id
     with logger.append_context_keys(message_id=message_id), _failures(function):
         if late():
             raise BusyError("the time is nearly over", hint="the message comes again by itself")
-        done = once.do(batch.key(message_id), lambda: telemetry.handled(batch.handle(message_id)))
+        done = once.do(batch.key(message_id), lambda: _is_done(batch.handle(message_id), said))
         if not done:
             logger.info("handled before", key=batch.key(message_id))
+
+
+def _is_done(what: Handled, said: set[tuple[str, str]]) -> bool:
+    """Tell of it. What the policy does not watch is not done: it may come again when the policy is another one."""
+    telemetry.handled(what, said)
+    return not what.responses or any(each.reaction is not Reaction.NOT_WATCHED for each in what.responses)
 
 
 def _is_late(context: LambdaContext, reserve: int) -> bool:

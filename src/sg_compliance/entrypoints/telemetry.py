@@ -101,8 +101,11 @@ def skipped(what: Skipped) -> None:
     say("not read: %s: %s", what.what, what.reason, extra=keys)
 
 
-def handled(what: Handled) -> None:
-    """What came of one message: a line for each group, and the open findings of each."""
+def handled(what: Handled, said: set[tuple[str, str]]) -> None:
+    """What came of one message: a line for each group, and the open findings of each.
+
+    `said` are the findings, at their severities, that the batch has told of: many messages are about one group.
+    """
     if what.rejected:
         logger.error("rejected: %s", what.rejected)
     for note in what.notes:
@@ -116,7 +119,9 @@ def handled(what: Handled) -> None:
         keys = {**place_keys(each.place), "group_name": each.name, "event_id": event_id}
         logger.info("%s: %s", each.reaction.value, each.done, extra=keys)
         for finding in each.findings:
-            violation(finding)
+            if (finding.id, finding.severity.value) not in said:
+                said.add((finding.id, finding.severity.value))
+                violation(finding)
 
 
 def failure(error: SgComplianceError, what: str) -> None:

@@ -39,6 +39,7 @@ _MOST_PLACES: Final = 5
 _MOST_SCOPED: Final = 3
 _MOST_COUNTED: Final = 10
 _MOST_CONTACTS: Final = 10
+_LONGEST_CONTACT: Final = 100
 _LONGEST: Final = 300
 _LONGEST_NAME: Final = 100
 _TITLES: Final[Mapping[Cadence, str]] = {
@@ -57,7 +58,7 @@ def digest(
     findings = list(waiting)
     if not findings:
         return None
-    causes, whom = root_causes(findings), [_line(each) for each in contacts][:_MOST_CONTACTS]
+    causes, whom = root_causes(findings), [_line(each)[:_LONGEST_CONTACT] for each in contacts][:_MOST_CONTACTS]
     for most in _SHOWN:
         notice = _notice(cadence, causes, most, now, whom)
         if _size(notice) <= _LARGEST:

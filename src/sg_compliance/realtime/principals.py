@@ -129,7 +129,7 @@ class Ours:
             return Standing.OWN
         if not any(self.owns(*role) for role in claims):
             return Standing.STRANGER
-        named = who.session_name in self.session_names and any(self._is_ours(role) for role in claims)
+        named = who.session_name in self.session_names
         known = named or any(_is_named(role, self.function_roles) for role in claims)
         return Standing.OWN if consistent and known else Standing.IMPOSTOR
 

@@ -46,8 +46,8 @@ def finding_record(finding: Finding, policy: ParsedPolicy) -> dict[str, Any]:
         "network_interfaces": None if group.interfaces is None else list(group.interfaces),
         "exemption": _exemption(finding.exemption) if finding.exemption else None,
         "references": list(finding.references),
-        "first_seen": finding.first_seen.isoformat() if finding.first_seen else None,
-        "last_seen": finding.last_seen.isoformat() if finding.last_seen else None,
+        "first_seen": finding.first_seen.isoformat(timespec="seconds") if finding.first_seen else None,
+        "last_seen": finding.last_seen.isoformat(timespec="seconds") if finding.last_seen else None,
         "policy_version": policy.version,
         "policy_hash": hash_text(policy),
     }

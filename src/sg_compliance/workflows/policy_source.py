@@ -6,6 +6,7 @@ where there is none nothing is judged: no other policy ever takes its place.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from sg_compliance.interfaces import Clock, Document, Metrics, Notifier, Text
+    from sg_compliance.interfaces import Clock, Document, Marks, Metrics, Notifier, Text
     from sg_compliance.policy.parse import ParsedPolicy
 
 KEPT_FOR: Final = timedelta(minutes=5)
@@ -30,7 +31,8 @@ _LONGEST: Final = 4_000
 class PolicySource:
     """The policy of a document. `warn` gets what people in front of a log should know.
 
-    `kept_for`: how long it is believed before the document is read anew.
+    `kept_for`: how long it is believed before the document is read anew. `marks`: what other processes have told
+    people of, once an hour as long as it lasts.
     """
 
     def __init__(  # noqa: PLR0913  whom to ask and whom to tell
@@ -42,6 +44,7 @@ class PolicySource:
         warn: Callable[[str], None],
         *,
         kept_for: timedelta = KEPT_FOR,
+        marks: Marks | None = None,
     ) -> None:
         self._document = document
         self._notifier = notifier
@@ -49,6 +52,7 @@ class PolicySource:
         self._clock = clock
         self._warn = warn
         self._kept_for = kept_for
+        self._marks = marks
         self._read: Text | None = None
         self._good: ParsedPolicy | None = None
         self._looked: datetime | None = None
@@ -79,15 +83,36 @@ class PolicySource:
         return self._good
 
     def _fail(self, error: SgComplianceError) -> None:
-        """Count it; tell people once of each new failure."""
+        """Count it; tell people once of each new failure, and not of one that another process has told them of."""
         self._metrics.put(Metric(MetricName.LAMBDA_ERRORS))
         said = f"{error}"
         if said == self._told:
             return
         self._told = said
         self._warn(said)
-        for problem in tell(self._notifier, _notice(self._document.name, error, self._good)):
+        mark = f"policy#{self._clock.now():%Y-%m-%dT%H}#{hashlib.sha256(said.encode()).hexdigest()}"
+        if self._was_told(mark):
+            return
+        problems = tell(self._notifier, _notice(self._document.name, error, self._good))
+        for problem in problems or self._noted(mark):
             self._warn(problem)
+
+    def _was_told(self, mark: str) -> bool:
+        """Whether another process has told people. Where that cannot be known they are told once more."""
+        try:
+            return self._marks is not None and self._marks.was_told(mark)
+        except SgComplianceError as error:
+            self._warn(str(error))
+            return False
+
+    def _noted(self, mark: str) -> list[str]:
+        """Note that people were told; what went wrong with that."""
+        try:
+            if self._marks:
+                self._marks.note_told(mark)
+        except SgComplianceError as error:
+            return [str(error)]
+        return []
 
 
 def _notice(name: str, error: SgComplianceError, good: ParsedPolicy | None) -> Notice:

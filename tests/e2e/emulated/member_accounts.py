@@ -79,10 +79,10 @@ class MemberAccounts:
         """Make a role in the account, which the management account may assume."""
         self.client(self.session(account_id), "iam").create_role(RoleName=name, AssumeRolePolicyDocument=_TRUSTING)
 
-    def events(self) -> list[Json]:
-        """All that the trail has by now."""
+    def events(self, after: int = 0) -> list[Json]:
+        """All that the trail has by now, but for so many that came first."""
         lines = self.trail.read_text(encoding="utf-8").splitlines(keepends=True) if self.trail.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [json.loads(line) for line in lines[after:] if line.endswith("\n")]
 
 
 @contextmanager
@@ -151,6 +151,6 @@ class Crier:
             self._failure = error
 
     def _hand_on_what_is_new(self) -> None:
-        for event in self._accounts.events()[self._cried :]:
+        for event in self._accounts.events(self._cried):
             self._hand_on(event)
             self._cried += 1

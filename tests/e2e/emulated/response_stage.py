@@ -230,15 +230,13 @@ class Stage:
             self._told.append({**json.loads(envelope_["Message"]), "topic": envelope_["TopicArn"]})
         return [each for each in self._told if about in json.dumps(each) and kind in {"", each["kind"]}]
 
-    def handled(self, event: Json, look: str = "") -> bool:
-        """Whether the functions have handled the event: their idempotency item says so, by Powertools' own hash.
+    def handled(self, *events: Json, look: str = "") -> bool:
+        """Whether the functions have handled the events: their idempotency items say so, by Powertools' own hash.
 
         `look`: `#1#sg-…`, the first second look at the group.
         """
-        detail = event["detail"]
-        key = f"={detail['recipientAccountId']}/{detail['awsRegion']}/{detail['eventID']}{look}"
-        name = f"message#{hashlib.sha256(json.dumps(key).encode()).hexdigest()}"
-        return any(each["sk"]["S"] == name and each["status"]["S"] == "COMPLETED" for each in self.items("once"))
+        done = {each["sk"]["S"] for each in self.items("once") if each["status"]["S"] == "COMPLETED"}
+        return all(_idempotency_key(each["detail"], look) in done for each in events)
 
     def told_by_cloudtrail(self, group_id: str, *, own: bool | None = None) -> list[Json]:
         """The events of a group that are watched, in their order: of our own changes, of others', or of both."""
@@ -266,6 +264,11 @@ class Stage:
 
         eventually(look, f"{at_least} dead letters")
         return taken
+
+
+def _idempotency_key(record_: Json, look: str) -> str:
+    key = f"={record_['recipientAccountId']}/{record_['awsRegion']}/{record_['eventID']}{look}"
+    return f"message#{hashlib.sha256(json.dumps(key).encode()).hexdigest()}"
 
 
 def stage(deployment: Deployment, accounts: MemberAccounts, package: Path) -> Stage:
