@@ -25,7 +25,7 @@ demo: $(VENV)/.demo-ready ## install into .venv, then scan the embedded demo org
 	@$(BIN)/sg-compliance demo
 
 test: $(VENV)/.dev-ready $(EMULATED)/.ready ## all tests, with branch coverage (on all processors; WORKERS=0 for one process)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report=term $(PYTEST_ARGS)
 
 check: format-check lint types test ## format, lint, types and tests: all a change must pass
 

@@ -104,6 +104,7 @@ REFUSED = {
     "caller's role": (role("sec", "/deep/"), "lock itself out"),
     "break glass role by name": (role("break-glass-1", "/x/"), "break-glass list"),
     "break glass user by name": (f"arn:aws:iam::{ACCOUNT}:user/break-glass", "break-glass list"),
+    "break glass in another case": (f"arn:aws:iam::{ACCOUNT}:user/Break-Glass", "break-glass list"),
     "break glass user by ARN": (f"arn:aws:iam::{ACCOUNT}:user/elsewhere/hands", "break-glass list"),
     "break glass by path": (role("any", "/emergency/"), "break-glass list"),
     "break glass session": (f"arn:aws:sts::{ACCOUNT}:assumed-role/break-glass-2/zoe", "break-glass list"),

@@ -795,3 +795,12 @@ def test_what_this_tool_is_refused_is_not_counted_as_an_attack(world: ResponseWo
     nowhere = Place(ACCOUNT, REGION, "sg-0a1b2c3d4e5f60718")
     refused = [world.open_ssh(nowhere, who=OURS) for _ in range(11)]
     assert not [verdict for handled in world.respond(*refused) for verdict in handled.verdicts]
+
+
+def test_an_event_with_a_rule_that_cannot_be_read_is_looked_at_again(world: ResponseWorld) -> None:
+    event = json.loads(world.open_ssh(WEB, "203.0.113.0/24"))
+    items = event["detail"]["requestParameters"]["ipPermissions"]["items"]
+    items[0]["toPort"] = -70000
+    event["detail"]["responseElements"] = {"_return": True}
+    response = world.one(json.dumps(event))
+    assert response.look_again is not None

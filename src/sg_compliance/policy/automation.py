@@ -71,10 +71,14 @@ def automation_of(principal: str, known: Mapping[str, Automation]) -> Known | No
     return Known(pattern, known[pattern]) if pattern else None
 
 
-def naming(patterns: Iterable[str], names: Iterable[str]) -> str:
-    """The longest of the patterns that has one of the names; empty where none has."""
+def naming(patterns: Iterable[str], names: Iterable[str], *, in_any_case: bool = False) -> str:
+    """The longest of the patterns that has one of the names; empty where none has.
+
+    `in_any_case`: names of users and roles are no two that differ by case alone (IAM user guide, quotas and names).
+    """
     asked = set(names)
-    found = [pattern for pattern in patterns if any(_matcher(pattern).fullmatch(name) for name in asked)]
+    flags = re.IGNORECASE if in_any_case else re.NOFLAG
+    found = [pattern for pattern in patterns if any(_matcher(pattern, flags).fullmatch(name) for name in asked)]
     return max(found, key=lambda each: (len(each), each), default="")
 
 
@@ -89,5 +93,5 @@ def names_of(principal: str) -> Iterator[str]:
         yield role_arn[1]
 
 
-def _matcher(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_WILD.get(char) or re.escape(char) for char in pattern))
+def _matcher(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
+    return re.compile("".join(_WILD.get(char) or re.escape(char) for char in pattern), flags)

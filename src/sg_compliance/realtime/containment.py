@@ -111,7 +111,7 @@ def refusal(target: Target, bounds: Bounds) -> Refusal | None:
             return role
     if _is_caller(target, bounds.caller):
         return Refusal(f"{who} is who runs this: it would lock itself out", "let somebody else block it")
-    pattern = naming(bounds.break_glass, _names(target))
+    pattern = naming(bounds.break_glass, _names(target), in_any_case=True)
     if pattern:
         said = f"{who} is on the break-glass list ({pattern})"
         return Refusal(said, "see who uses it; if it is not who should, take its keys or its trust policy away by hand")

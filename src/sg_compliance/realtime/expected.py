@@ -79,9 +79,12 @@ def with_entries(prefix_lists: PrefixLists, changes: Iterable[Change], now: date
 
 
 def is_vague(change: Change) -> bool:
-    """Whether the event does not tell all that was changed, so that what AWS shows cannot be held against it."""
+    """Whether the event does not tell all that was changed, so that what AWS shows cannot be held against it.
+
+    It was cut off, tells of a rule that means no traffic, or of an older version of a list.
+    """
     restored = change.kind is ChangeKind.PREFIX_LIST and not (change.entries_added or change.entries_removed)
-    return restored or not change.complete
+    return restored or not change.complete or bool(change.malformed)
 
 
 def added_rules(changes: Iterable[Change], group: SecurityGroup) -> frozenset[Identity]:
@@ -107,7 +110,7 @@ def brought_about(findings: Iterable[Finding], changes: Iterable[Change], group:
     """
     changes = tuple(changes)
     about = [each for each in changes if _is_about(each, group)]
-    whole = any(each.kind is ChangeKind.CREATED or (is_vague(each) and _adds(each)) for each in about)
+    whole = any(each.kind is ChangeKind.CREATED or (not each.complete and _adds(each)) for each in about)
     added = added_rules(changes, group)
     return frozenset(each.id for each in findings if whole or any(identity(rule) in added for rule in each.evidence))
 

@@ -98,7 +98,8 @@ class Countering:
         """Do what is to be done about the case."""
         planned, emergency = self._planned(case)
         if not isinstance(planned, PlannedGroup):
-            return Countered(planned, planned.reason if planned else "nothing has to be done", again=self._when(case))
+            nothing = "what violates is not shown yet" if case.findings else "nothing has to be done"
+            return Countered(planned, planned.reason if planned else nothing, again=self._when(case))
         hindered, again = self._hindered(case, planned)
         if hindered:
             return Countered(planned, hindered, emergency=emergency, again=again)
