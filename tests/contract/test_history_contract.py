@@ -92,6 +92,27 @@ def test_a_finding_that_is_there_again_is_told_again_and_after_a_day_it_is_new(
     assert waiting(opened()) == []
 
 
+def test_telling_of_before_it_was_gone_is_no_telling_of_it_however_often_it_was_seen_since(
+    opened: Callable[[], FindingHistory],
+) -> None:
+    history = opened()
+    before = history.seen([finding(1)], START)
+    history.gone(finding(1).group.place, as_of=START)
+    for minutes in (1, 2):
+        history.seen([finding(1)], START + timedelta(minutes=minutes))
+    history.told(before, LATER)
+    assert waiting(opened()) == [finding(1).id]
+
+
+def test_what_others_see_meanwhile_makes_nothing_new_of_what_is_gone(opened: Callable[[], FindingHistory]) -> None:
+    history, again = opened(), START + REOPENED_WITHIN - MOMENT
+    history.seen([finding(1)], START)
+    history.gone(finding(1).group.place, as_of=START)
+    history.seen([finding(2)], again)
+    history.gone(finding(2).group.place, as_of=again)
+    assert times(history.seen([finding(1)], again)) == {(START, again)}
+
+
 def test_what_is_gone_does_not_wait_and_goes_once(opened: Callable[[], FindingHistory]) -> None:
     history = opened()
     history.seen([finding(1)], START)
@@ -309,6 +330,16 @@ def test_a_file_of_the_first_version_keeps_its_times_and_waits_for_what_is_seen(
         assert times(again.seen([finding(1)], LATER)) == {(first, LATER)}
         early = datetime(2025, 11, 1, tzinfo=UTC)
         assert times(again.seen([finding(3)], early)) == {(early, datetime(2026, 1, 1, tzinfo=UTC))}
+
+
+def test_what_was_gone_for_two_days_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "seen.db"
+    with closing(SqliteHistory(path)) as history:
+        history.seen([finding(1), finding(2)], START)
+        history.gone(finding(1).group.place, as_of=START)
+        history.seen([finding(2)], START + 2 * REOPENED_WITHIN + MOMENT)
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT id FROM finding").fetchall() == [(finding(2).id,)]
 
 
 def test_processes_share_a_file_of_the_first_version(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ BOUNDS = Bounds(
     ),
     (
         "break-glass*",
+        "user/keeper",
         f"arn:aws:iam::{ACCOUNT}:user/hands",
         "arn:aws:iam::*:role/emergency/*",
         "arn:aws:sts::*:assumed-role/fire-exit",
@@ -104,6 +105,7 @@ REFUSED = {
     "caller's role": (role("sec", "/deep/"), "lock itself out"),
     "break glass role by name": (role("break-glass-1", "/x/"), "break-glass list"),
     "break glass user by name": (f"arn:aws:iam::{ACCOUNT}:user/break-glass", "break-glass list"),
+    "break glass as messages name it": (f"arn:aws:iam::{ACCOUNT}:user/team/keeper", "break-glass list"),
     "break glass in another case": (f"arn:aws:iam::{ACCOUNT}:user/Break-Glass", "break-glass list"),
     "break glass user by ARN": (f"arn:aws:iam::{ACCOUNT}:user/elsewhere/hands", "break-glass list"),
     "break glass by path": (role("any", "/emergency/"), "break-glass list"),

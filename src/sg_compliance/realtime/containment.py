@@ -148,7 +148,7 @@ def _is_caller(target: Target, caller: str) -> bool:
 def _names(target: Target) -> Iterator[str]:
     """By what a break-glass pattern may name it: too many rather than one too few."""
     yield from names_of(target.arn)
-    yield target.name
+    yield from (target.name, f"{target.kind}/{target.name}", f"{target.kind}{target.path or '/'}{target.name}")
     yield f"arn:{target.partition}:iam::{target.account_id}:{target.kind}/{target.name}"
     if target.kind is TargetKind.ROLE:
         yield f"arn:{target.partition}:sts::{target.account_id}:assumed-role/{target.name}"
