@@ -12,7 +12,7 @@ from sg_compliance.evaluation.evaluate import Evaluator
 from sg_compliance.local.history import SqliteHistory
 from sg_compliance.local.later import MemoryLater
 from sg_compliance.local.windows import SqliteWindows
-from sg_compliance.model.security_group import CidrPeer, Direction
+from sg_compliance.model.security_group import CidrPeer, Direction, Place
 from sg_compliance.realtime.principals import Ours
 from sg_compliance.testing.trail import Answered, Caller, event
 from sg_compliance.testing.twin.refusal import TwinError
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
     from sg_compliance.model.metric import Metric, MetricName
     from sg_compliance.model.notice import Notice
-    from sg_compliance.model.security_group import Place
     from sg_compliance.policy.resolve import Policy
     from sg_compliance.realtime.response import Handled, Response
     from tests.builders import Json
 
+GROUP: Final = "sg-0a1b2c3d"
+LIST: Final = "pl-0a1b2c3d4e5f60718"
+WEB: Final = Place(ACCOUNT, REGION, GROUP)
 MALLORY: Final = Caller(f"arn:aws:iam::{ACCOUNT}:user/mallory", ACCOUNT, "AIDAEXAMPLE", source_ip="198.51.100.7")
 OURS: Final = Caller(
     f"arn:aws:sts::{ACCOUNT}:assumed-role/sg-compliance-remediate/sg-compliance",
@@ -267,3 +269,30 @@ def make_response_world(folder: Path, groups: Iterable[Json] = (), policy: Polic
     windows = SqliteWindows(folder / "windows.sqlite", world.clock)
     _OPEN.extend((history, windows))
     return ResponseWorld(world, policy or responding_policy(), history, windows, MemoryLater(world.clock))
+
+
+def with_a_list(tmp_path: Path, *entries: str) -> ResponseWorld:
+    """A group whose only rule lets in what a prefix list holds, on port 22."""
+    world = make_response_world(tmp_path, [raw_group(group_id="sg-0a1b2c99", GroupName="other")])
+    world.world.twin.put_prefix_list(
+        ACCOUNT,
+        REGION,
+        {"PrefixListId": LIST, "PrefixListName": "x", "MaxEntries": 5, "AddressFamily": "IPv4"},
+        entries,
+    )
+    world.world.put(raw_group({**tcp(22), "IpRanges": [], "PrefixListIds": [{"PrefixListId": LIST}]}))
+    return world
+
+
+def list_changed(world: ResponseWorld, **request: Json) -> str:
+    answer = {"ModifyManagedPrefixListResponse": {"prefixList": {"state": "modify-in-progress"}}}
+    asked = {"ModifyManagedPrefixListRequest": {"PrefixListId": LIST, **request}}
+    return world.told_by_cloudtrail("ModifyManagedPrefixList", asked, answer)
+
+
+def locked(world: ResponseWorld, place: Place = WEB) -> bool:
+    """Whether nothing is left but the rule that says why."""
+    group = world.world.read(place)
+    return [rule.peer.text for rule in group.rules if isinstance(rule.peer, CidrPeer)] == [
+        "127.0.0.1/32"
+    ] and group.tag("COMPLIANCE_EMERGENCY") == "true"

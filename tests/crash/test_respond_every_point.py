@@ -81,7 +81,7 @@ def until_nothing_comes(world: ResponseWorld, boundary: Boundary, body: str) -> 
         queue = [body]
     boundary.over()
     for _ in range(_ENOUGH):
-        world.world.clock.sleep(70)
+        world.world.clock.sleep(80)
         looks = [look.encode() for look in world.later.come()]
         if not queue and not looks and not waiting(world):
             return

@@ -94,7 +94,7 @@ def deliver(world: ResponseWorld, bodies: list[str], kind: str) -> list[str]:
                 left.append(each.body)
     except Killed:
         left = list(bodies)
-        world.world.clock.sleep(70)  # its locks run out
+        world.world.clock.sleep(80)  # its locks run out
     finally:
         world.world.twin.faults.clear()
         world.world.twin.faults.lag = 0

@@ -15,7 +15,7 @@ from sg_compliance.model.finding import Severity
 from sg_compliance.model.journal import EntryKind
 from sg_compliance.model.metric import MetricName
 from sg_compliance.model.notice import NoticeKind
-from sg_compliance.model.security_group import CidrPeer, Place
+from sg_compliance.model.security_group import Place
 from sg_compliance.realtime.record import Change, Skipped, SkipReason
 from sg_compliance.realtime.response import Reaction
 from sg_compliance.realtime.second_look import SecondLook
@@ -23,15 +23,21 @@ from sg_compliance.workflows.rollback import What
 from tests.builders import ACCOUNT, EVERYONE, REGION, raw_group, tcp
 from tests.response_world import (
     EMERGENCY,
+    GROUP,
     IMMEDIATE,
+    LIST,
     MALLORY,
     OURS,
     TERMS,
+    WEB,
     ResponseWorld,
     close_response_stores,
+    list_changed,
+    locked,
     make_response_world,
     real_time,
     responding_policy,
+    with_a_list,
 )
 from tests.world import close_stores
 
@@ -42,24 +48,12 @@ if TYPE_CHECKING:
     from sg_compliance.policy.resolve import Policy
     from tests.builders import Json
 
-GROUP = "sg-0a1b2c3d"
-LIST = "pl-0a1b2c3d4e5f60718"
-WEB = Place(ACCOUNT, REGION, GROUP)
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ResponseWorld]:
     yield make_response_world(tmp_path)
     close_response_stores()
     close_stores()
-
-
-def locked(world: ResponseWorld, place: Place = WEB) -> bool:
-    """Whether nothing is left but the rule that says why."""
-    group = world.world.read(place)
-    return [rule.peer.text for rule in group.rules if isinstance(rule.peer, CidrPeer)] == [
-        "127.0.0.1/32"
-    ] and group.tag("COMPLIANCE_EMERGENCY") == "true"
 
 
 def test_open_ssh_is_locked_down_tagged_and_told_with_who_did_it_and_how_to_undo_it(world: ResponseWorld) -> None:
@@ -685,28 +679,9 @@ def test_a_second_look_at_a_group_that_the_event_cannot_have_touched_is_rejected
         assert "can have touched" in handled.rejected
 
 
-def _with_a_list(tmp_path: Path, *entries: str) -> ResponseWorld:
-    """A group whose only rule lets in what a prefix list holds, on port 22."""
-    world = make_response_world(tmp_path, [raw_group(group_id="sg-0a1b2c99", GroupName="other")])
-    world.world.twin.put_prefix_list(
-        ACCOUNT,
-        REGION,
-        {"PrefixListId": LIST, "PrefixListName": "x", "MaxEntries": 5, "AddressFamily": "IPv4"},
-        entries,
-    )
-    world.world.put(raw_group({**tcp(22), "IpRanges": [], "PrefixListIds": [{"PrefixListId": LIST}]}))
-    return world
-
-
-def _list_changed(world: ResponseWorld, **request: Json) -> str:
-    answer = {"ModifyManagedPrefixListResponse": {"prefixList": {"state": "modify-in-progress"}}}
-    asked = {"ModifyManagedPrefixListRequest": {"PrefixListId": LIST, **request}}
-    return world.told_by_cloudtrail("ModifyManagedPrefixList", asked, answer)
-
-
 def test_an_entry_that_a_list_does_not_show_yet_is_told_at_once_and_looked_for_again(tmp_path: Path) -> None:
-    world = _with_a_list(tmp_path, "10.0.0.0/8")
-    response = world.one(_list_changed(world, AddEntry={"Cidr": EVERYONE, "tag": 1}))
+    world = with_a_list(tmp_path, "10.0.0.0/8")
+    response = world.one(list_changed(world, AddEntry={"Cidr": EVERYONE, "tag": 1}))
     assert [each.rule_id for each in response.findings] == ["RULE"]
     assert response.reaction is Reaction.REPORTED
     assert len(world.told.notices) == 1
@@ -719,7 +694,7 @@ def test_an_entry_that_a_list_does_not_show_yet_is_told_at_once_and_looked_for_a
 
 
 def test_after_an_event_that_does_not_say_what_was_added_the_group_is_looked_at_for_a_while(tmp_path: Path) -> None:
-    world = _with_a_list(tmp_path, "10.0.0.0/8")
+    world = with_a_list(tmp_path, "10.0.0.0/8")
     answer = {"RestoreManagedPrefixListVersionResponse": {"prefixList": {"prefixListId": LIST}}}
     asked = {"RestoreManagedPrefixListVersionRequest": {"PrefixListId": LIST, "PreviousVersion": 1}}
     response = world.one(world.told_by_cloudtrail("RestoreManagedPrefixListVersion", asked, answer))

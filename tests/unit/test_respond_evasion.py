@@ -11,23 +11,29 @@ import pytest
 
 from sg_compliance.enforcement.guards import Pause
 from sg_compliance.errors import SgComplianceError
+from sg_compliance.model.finding import Severity
 from sg_compliance.model.metric import MetricName
 from sg_compliance.model.notice import NoticeKind
-from sg_compliance.model.security_group import CidrPeer, Place
 from sg_compliance.realtime.response import Reaction
 from sg_compliance.testing.twin import TwinError
 from sg_compliance.workflows.rollback import What
 from tests.builders import ACCOUNT, EVERYONE, REGION, bind, document, prohibit, raw_group, tcp
 from tests.response_world import (
     EMERGENCY,
+    GROUP,
     IMMEDIATE,
+    LIST,
     OURS,
     TERMS,
+    WEB,
     ResponseWorld,
     close_response_stores,
+    list_changed,
+    locked,
     make_response_world,
     real_time,
     responding_policy,
+    with_a_list,
 )
 from tests.world import close_stores
 
@@ -36,11 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sg_compliance.testing.twin import Call
-    from tests.builders import Json
-
-GROUP = "sg-0a1b2c3d"
-LIST = "pl-0a1b2c3d4e5f60718"
-WEB = Place(ACCOUNT, REGION, GROUP)
 
 
 @pytest.fixture
@@ -48,33 +49,6 @@ def world(tmp_path: Path) -> Iterator[ResponseWorld]:
     yield make_response_world(tmp_path)
     close_response_stores()
     close_stores()
-
-
-def locked(world: ResponseWorld, place: Place = WEB) -> bool:
-    """Whether nothing is left but the rule that says why."""
-    group = world.world.read(place)
-    return [rule.peer.text for rule in group.rules if isinstance(rule.peer, CidrPeer)] == [
-        "127.0.0.1/32"
-    ] and group.tag("COMPLIANCE_EMERGENCY") == "true"
-
-
-def with_a_list(tmp_path: Path, *entries: str) -> ResponseWorld:
-    """A group whose only rule lets in what a prefix list holds, on port 22."""
-    world = make_response_world(tmp_path, [raw_group(group_id="sg-0a1b2c99", GroupName="other")])
-    world.world.twin.put_prefix_list(
-        ACCOUNT,
-        REGION,
-        {"PrefixListId": LIST, "PrefixListName": "x", "MaxEntries": 5, "AddressFamily": "IPv4"},
-        entries,
-    )
-    world.world.put(raw_group({**tcp(22), "IpRanges": [], "PrefixListIds": [{"PrefixListId": LIST}]}))
-    return world
-
-
-def list_changed(world: ResponseWorld, **request: Json) -> str:
-    answer = {"ModifyManagedPrefixListResponse": {"prefixList": {"state": "modify-in-progress"}}}
-    asked = {"ModifyManagedPrefixListRequest": {"PrefixListId": LIST, **request}}
-    return world.told_by_cloudtrail("ModifyManagedPrefixList", asked, answer)
 
 
 def test_what_stood_before_is_told_and_left_to_scans(tmp_path: Path) -> None:
@@ -380,3 +354,19 @@ def test_a_change_in_our_name_that_is_not_shown_yet_is_looked_at_again(world: Re
     world.world.twin.faults.lag = 0
     world.wait(3)
     assert locked(world)
+
+
+def test_what_others_see_while_a_group_is_read_is_not_taken_for_gone(world: ResponseWorld) -> None:
+    world.policy = responding_policy(level="monitor", severity="high")
+    (seen,) = world.one(world.open_ssh(WEB)).findings
+    world.one(world.call("RevokeSecurityGroupIngress", {"GroupId": GROUP, "IpPermissions": [tcp(22, EVERYONE)]}))
+    assert not list(world.history.waiting(Severity))
+    harmless = world.open_ssh(WEB, "10.1.0.0/16")
+
+    def others(_: object) -> None:
+        world.world.twin.faults.clear()
+        world.history.seen([seen], world.world.clock.now())
+
+    world.world.twin.faults.after(others, operation="DescribeNetworkInterfaces")
+    world.one(harmless)
+    assert [each.id for each in world.history.waiting(Severity)] == [seen.id]

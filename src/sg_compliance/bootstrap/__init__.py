@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sg_compliance.errors import InputError
 
@@ -33,8 +33,18 @@ FILE_WORKERS: Final = 1
 """Files are read by one thread: judging them is work for the processor, and threads would only take turns."""
 
 
-_HASTY_ATTEMPTS: Final = 4
-_HASTY_SECONDS: Final = 20
+class Patience(NamedTuple):
+    """How often a call is tried before it is given up, and how many seconds each try may take to answer."""
+
+    attempts: int
+    seconds: int
+
+
+CHANGING: Final = Patience(4, 20)
+"""A call is given up in less than half of the time that a group stays locked (`workflows.transaction.LEASE`)."""
+
+RESPONDING: Final = Patience(3, 5)
+"""The same in real time, where a group stays locked for less (`workflows.countering.LEASE`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +203,14 @@ def role_names_of(policy: ParsedPolicy) -> dict[str, str]:
     return {each.account_id: each.cross_account_role_name for each in configs if each.cross_account_role_name}
 
 
-def sessions_of(where: Where, role_name: str, *, hasty: bool = False) -> Sessions:
-    """Sessions that assume this role in accounts other than the caller's.
-
-    `hasty`: a call is given up in less than half of the time that a group stays locked.
-    """
+def sessions_of(where: Where, role_name: str, patience: Patience | None = None) -> Sessions:
+    """Sessions that assume this role in accounts other than the caller's. As patient as for reading, if not said."""
     from sg_compliance.aws.session import MAX_ATTEMPTS, READ_SECONDS, Role, Sessions
 
+    attempts, seconds = patience or (MAX_ATTEMPTS, READ_SECONDS)
     return Sessions(
-        max_attempts=_HASTY_ATTEMPTS if hasty else MAX_ATTEMPTS,
-        read_seconds=_HASTY_SECONDS if hasty else READ_SECONDS,
+        max_attempts=attempts,
+        read_seconds=seconds,
         profile=where.profile,
         endpoint_url=where.endpoint_url,
         keys=where.keys,

@@ -11,7 +11,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from sg_compliance.bootstrap import Where, any_pattern, inventory, role_names_of, sessions_of, shipped_policies
+from sg_compliance.bootstrap import (
+    RESPONDING,
+    Where,
+    any_pattern,
+    inventory,
+    role_names_of,
+    sessions_of,
+    shipped_policies,
+)
 from sg_compliance.bootstrap import findings as room_for_findings
 from sg_compliance.bootstrap.board import bucket_of
 from sg_compliance.bootstrap.enforcement import SystemClock, new_run
@@ -88,7 +96,7 @@ class Deployment:
     @cached_property
     def home(self) -> Sessions:
         """Sessions at home, which change groups elsewhere. A call is given up early: the function has little time."""
-        return sessions_of(self.where, self.settings.change_role_name, hasty=True)
+        return sessions_of(self.where, self.settings.change_role_name, RESPONDING)
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -334,11 +342,11 @@ class Deployment:
 
     @cached_property
     def _reading(self) -> Sessions:
-        return sessions_of(self.where, self.settings.scan_role_name, hasty=True)
+        return sessions_of(self.where, self.settings.scan_role_name, RESPONDING)
 
     @cached_property
     def _containing_sessions(self) -> Sessions:
-        return sessions_of(self.where, self.settings.contain_role_name, hasty=True)
+        return sessions_of(self.where, self.settings.contain_role_name, RESPONDING)
 
     def containing(self, parsed: ParsedPolicy) -> Containing:
         """What holds principals back, and lets them go. Raises SgComplianceError."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sg_compliance.bootstrap import Where, role_names_of, sessions_of
+from sg_compliance.bootstrap import CHANGING, Where, role_names_of, sessions_of
 from sg_compliance.bootstrap.board import board, bucket_of
 from sg_compliance.errors import InputError
 from sg_compliance.workflows.accounting import Run
@@ -104,7 +104,7 @@ def writer(where: Where, policy: ParsedPolicy | None = None) -> RuleWriter:
     from sg_compliance.aws.ec2_rules import Ec2RuleWriter
 
     names = role_names_of(policy) if policy else {}
-    return Ec2RuleWriter(sessions_of(where, where.change_role_name, hasty=True), names)
+    return Ec2RuleWriter(sessions_of(where, where.change_role_name, CHANGING), names)
 
 
 def caller(where: Where) -> str:

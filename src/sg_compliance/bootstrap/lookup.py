@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sg_compliance.bootstrap import any_pattern, inventory, role_names_of, sessions_of
+from sg_compliance.bootstrap import CHANGING, any_pattern, inventory, role_names_of, sessions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,5 +29,5 @@ def lookup(where: Where, policy: ParsedPolicy) -> Iterator[Lookup]:
         return
     from sg_compliance.aws.ec2_lookup import Ec2Lookup
 
-    sessions = sessions_of(where, where.role_name, hasty=True)
+    sessions = sessions_of(where, where.role_name, CHANGING)
     yield Ec2Lookup(sessions, role_names_of(policy), names_of_groups=any_pattern(policy))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sg_compliance.bootstrap import any_pattern, policy_file, read_text, role_names_of, sessions_of
+from sg_compliance.bootstrap import RESPONDING, any_pattern, policy_file, read_text, role_names_of, sessions_of
 from sg_compliance.bootstrap.containing import CONTAIN_ROLE, function_roles, operation_windows
 from sg_compliance.bootstrap.enforcement import SystemClock, new_run, stores
 from sg_compliance.bootstrap.lookup import lookup
@@ -270,7 +270,7 @@ def _evaluator(
 
 def _hasty(where: Where, role_name: str) -> Sessions:
     """Sessions whose calls are given up in less than half of the time that a group stays locked."""
-    return sessions_of(where, role_name, hasty=True)
+    return sessions_of(where, role_name, RESPONDING)
 
 
 def _lookup(sessions: Sessions, policy: ParsedPolicy) -> Lookup:

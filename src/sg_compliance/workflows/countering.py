@@ -35,10 +35,10 @@ _PLAN: Final = "event-"
 _REMEMBERED: Final = timedelta(days=30)
 """How far back the journal is asked for holds and for what puts rules back."""
 
-_WHILE: Final = timedelta(hours=1)
+_HOUR: Final = timedelta(hours=1)
 _UNTIL_A_SLOT: Final = timedelta(minutes=10)
-_LEASE: Final = timedelta(minutes=1)
-"""Whoever comes next goes on with what a killed function has begun once this has run out."""
+LEASE: Final = timedelta(seconds=75)
+"""Whoever comes next goes on with what a killed function has begun once this has run out. No call takes half of it."""
 
 
 class Countered(NamedTuple):
@@ -149,7 +149,7 @@ class Countering:
         """When a brake that kept the group from being changed will have lifted; None where none did."""
         now = self._world.clock.now()
         hold = held(case.past, now)
-        return hold or (now + _WHILE if case.past and flapping(case.past, now) else None)
+        return hold or (now + _HOUR if case.past and flapping(case.past, now) else None)
 
     def _hindered(self, case: Case, planned: PlannedGroup) -> tuple[str, datetime | None]:
         """Why this deployment does not do it, or not now, and when it may."""
@@ -170,11 +170,11 @@ class Countering:
     def _has_slot(self, place: Place, now: datetime) -> bool:
         """The brake that keeps a bad policy from locking the organisation, event by event."""
         most = self._world.terms.most_groups_per_hour
-        return self._world.slots.take("real-time", str(place), most, _WHILE, now)
+        return self._world.slots.take("real-time", str(place), most, _HOUR, now)
 
     def _transactions(self, stores: Stores, run: Run | None = None) -> Transactions:
         world = self._world
-        return Transactions(world.writer, stores, world.clock, run or world.run, lease=_LEASE)
+        return Transactions(world.writer, stores, world.clock, run or world.run, lease=LEASE)
 
     def _change(self, case: Case, planned: PlannedGroup, *, emergency: bool) -> tuple[Outcome, bool]:
         """Change the group, as it is decided about under the lock; and whether people were told of it."""

@@ -41,8 +41,11 @@ class Judging:
         self._world = world
         self._evaluator = evaluator
 
-    def case(self, looked: Looked, touches: Sequence[Touch], prompt: Prompt) -> Case:
-        """The case as it stands now. Remembers what was found, and that the rest is gone where AWS shows all."""
+    def case(self, looked: Looked, asked: datetime, touches: Sequence[Touch], prompt: Prompt) -> Case:
+        """The case as it stands. Remembers what was found, and that the rest is gone where AWS shows all.
+
+        `asked` is when AWS was asked: what others have seen since is not gone.
+        """
         group, lists = looked
         changes, now = [each.change for each in touches], self._world.clock.now()
         has_time = now - max(each.received for each in touches) < self._world.terms.look_again_for
@@ -56,7 +59,7 @@ class Judging:
         raised = made_critical(found, added_rules(changes, group), patterns, known)
         dated = self._world.history.seen(raised, now)
         if not lagging:
-            self._world.history.gone(group.place, [each.id for each in dated], as_of=now)
+            self._world.history.gone(group.place, [each.id for each in dated], as_of=asked)
         open_ = tuple(each for each in dated if each.state is FindingState.OPEN)
         shown = open_
         if lagging:

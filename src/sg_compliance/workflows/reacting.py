@@ -39,7 +39,12 @@ if TYPE_CHECKING:
     from sg_compliance.workflows.case import Case, Surroundings
     from sg_compliance.workflows.countering import Countered
 
+_VAGUE_LOOKS: Final = 6
+"""Two minutes of looks after an event that does not tell what was added."""
+
 _ROUNDS: Final = 2
+"""What others had left half done may stand in the way once."""
+
 _WHILE_LOCKED: Final = timedelta(seconds=15)
 _WHILE_REFUSED: Final = timedelta(minutes=5)
 _UNFINISHED: Final = frozenset({Status.LOCKED, Status.FAILED, Status.INCOMPLETE})
@@ -52,10 +57,6 @@ class Reacted(Response):
     """A response to what was judged, with what was to be done; None: nothing."""
 
     planned: PlannedGroup | NotPlanned | None = None
-
-
-_VAGUE_LOOKS: Final = 6
-"""Two minutes of looks after an event that does not tell what was added."""
 
 
 def _switched_off(rules: DetectionRules, *, created: bool) -> str:
@@ -83,12 +84,13 @@ class Reacting:
         scanning = self._policies.real_time_scanning
         prompt = prompt_of(scanning, created=all(each.is_creation for each in watched))
         for attempt in range(_ROUNDS):
+            asked = self._world.clock.now()
             try:
                 looked, unfinished = self._look(place, watched)
-                case = self._judging.case(looked, watched, prompt)
+                case = self._judging.case(looked, asked, watched, prompt)
             except AwsError as error:
                 if error.code in GONE:
-                    return self._gone(place, watched)
+                    return self._gone(place, watched, asked)
                 if error.code == IN_FLUX and self._has_time(watched):
                     return self._again(place, watched, str(error))
                 raise
@@ -119,13 +121,13 @@ class Reacting:
             looked = self._world.lookup.group(place)
         return looked, any(each.status in _UNFINISHED for each in finished)
 
-    def _gone(self, place: Place, touches: Sequence[Touch]) -> Response:
+    def _gone(self, place: Place, touches: Sequence[Touch], asked: datetime) -> Response:
         """A group that was only just made may not be shown yet."""
         last = newest(touches)
         recent = self._world.clock.now() - last.change.event_time < LAG
         if last.change.kind is not ChangeKind.DELETED and recent and self._has_time(touches):
             return self._again(place, touches, "AWS does not show the group yet")
-        self._world.history.gone(place, as_of=self._world.clock.now())
+        self._world.history.gone(place, as_of=asked)
         return Response(place, Reaction.GONE, "the group is not there (any more)", received=last.received)
 
     def _again(self, place: Place, touches: Sequence[Touch], why: str) -> Response:
