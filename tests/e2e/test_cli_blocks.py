@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import pytest
 
+from sg_compliance.entrypoints.cli import block
 from sg_compliance.local.windows import SqliteWindows
 from sg_compliance.model.block import BlockState
 from sg_compliance.realtime.deny_policy import POLICY_NAME, standing_of
@@ -152,6 +154,30 @@ def test_a_session_is_blocked_by_its_role_and_let_go_by_arn(sg: Command, demo: D
     assert standing_of(demo.policy(target(DEPLOY)), target(DEPLOY))
     assert sg("unblock", SESSION, "--reason", "found", *reach).status == 0
     assert demo.policy(target(DEPLOY)) is None
+
+
+def test_a_result_that_cannot_be_written_is_told_beside_it(
+    sg: Command,
+    demo: Demo,
+    reach: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(block, "_write", full)
+    monkeypatch.setattr("sg_compliance.entrypoints.cli.exit.discard_output", lambda: None)  # pytest's is no file
+    ended = sg("block", ADA, "--reason", "x", "--yes", *reach)
+    assert ended.status == 2
+    assert standing_of(demo.policy(target(ADA)), target(ADA))
+    told = ended.err.partition(f"\nblocked  {ADA}\n")[2]
+    assert f"to undo it: sg-compliance unblock {target(ADA).block_id}" in told
+
+
+def test_the_command_that_undoes_a_block_is_whole_in_json_too(sg: Command, demo: Demo, reach: list[str]) -> None:
+    undo = sg("block", ADA, "--reason", "x", "--yes", "--json", *reach).json["undo"]
+    assert sg(*undo.split()[1:]).status == 0
+    assert demo.policy(target(ADA)) is None
 
 
 def test_a_dry_run_changes_nothing_and_makes_nothing(sg: Command, demo: Demo, reach: list[str], tmp_path: Path) -> None:

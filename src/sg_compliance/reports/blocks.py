@@ -43,13 +43,13 @@ def outcome_lines(outcome: BlockOutcome, again: str = "") -> Iterator[Text]:
         yield Text.assemble(("help: ", "cyan"), visible(outcome.hint))
 
 
-def outcome_record(outcome: BlockOutcome) -> dict[str, Any]:
+def outcome_record(outcome: BlockOutcome, again: str = "") -> dict[str, Any]:
     """The same as JSON values."""
     return {
         "status": outcome.status.value,
         "reason": outcome.reason or None,
         "block": block_record(outcome.block) if outcome.block else None,
-        "undo": undo(outcome.block) if outcome.block and outcome.status in _RUNNING else None,
+        "undo": undo(outcome.block) + again if outcome.block and outcome.status in _RUNNING else None,
         "notes": list(outcome.notes),
     }
 
@@ -75,10 +75,11 @@ def _how(block: Block, now: datetime) -> str:
     return f"blocked until {_minute(block.expires)}{begun}"
 
 
-def block_list_record(block: Block, now: datetime) -> dict[str, Any]:
+def block_list_record(block: Block, now: datetime, again: str = "") -> dict[str, Any]:
     """The same as JSON values."""
     runs = block.runs(now)
-    return {**block_record(block), "arn": block.target.arn, "runs": runs, "undo": undo(block) if runs else None}
+    command = undo(block) + again if runs else None
+    return {**block_record(block), "arn": block.target.arn, "runs": runs, "undo": command}
 
 
 def _minute(time: datetime) -> str:

@@ -208,7 +208,9 @@ class Containing:
         standing = standing_of(document, target)
         notes = () if document is None or standing else (str(_not_ours(target)),)
         if standing is None and (block is None or block.state is BlockState.LIFTED):
-            return BlockOutcome(BlockStatus.NOT_BLOCKED, block, f"{target.arn} is not blocked", notes=notes)
+            if notes:  # whoever asks wants it let in, and it is not
+                raise _not_ours(target)
+            return BlockOutcome(BlockStatus.NOT_BLOCKED, block, f"{target.arn} is not blocked")
         block = block or self._unrecorded(target, standing)
         event = self._timed(blocking.lifted_event(block, " ".join(why.split()), self.run.by, self.run.id))
         with audited(self.board.audit, event):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -113,7 +114,12 @@ def block(
             raise typer.Exit(2)
         with containing(kept, place, **how, despite_pause=despite_pause) as work:  # type: ignore[arg-type]
             outcome = work.block(arn, reason, duration)
-    _write(outcome, again, as_json=json_)
+    try:
+        _write(outcome, again, as_json=json_)
+        sys.stdout.flush()
+    except OSError:  # it is done, and whoever cannot read the result must not think otherwise
+        talk_lines(outcome_lines(outcome, again))
+        raise
 
 
 def unblock(
@@ -183,7 +189,7 @@ def list_(
     with blocks(kept, place, reading=True) as found:
         listed = found.all()
     if json_:
-        upkeep.write_json([block_list_record(each, now) for each in listed])
+        upkeep.write_json([block_list_record(each, now, options.again(place, kept)) for each in listed])
     else:
         write(block_lines(listed, now, options.again(place, kept)))
 
@@ -199,7 +205,7 @@ def _write(outcome: BlockOutcome, again: str, *, as_json: bool) -> None:
     from sg_compliance.reports.blocks import outcome_lines, outcome_record
 
     if as_json:
-        upkeep.write_json(outcome_record(outcome))
+        upkeep.write_json(outcome_record(outcome, again))
     else:
         write(outcome_lines(outcome, again))
 
@@ -212,7 +218,7 @@ def _write_all(outcomes: Iterable[BlockOutcome], again: str, *, as_json: bool) -
 
     found = list(outcomes)
     if as_json:
-        upkeep.write_json([outcome_record(each) for each in found])
+        upkeep.write_json([outcome_record(each, again) for each in found])
     else:
         write(line for each in found for line in outcome_lines(each, again))
         write([] if found else [Text("no block is over")])
