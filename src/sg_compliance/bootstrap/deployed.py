@@ -281,9 +281,8 @@ class Deployment:
         from sg_compliance.aws.slots import DynamoSlots
         from sg_compliance.aws.sqs import SqsDeadLetters, SqsLater
         from sg_compliance.workflows.case import Surroundings, Terms
-        from sg_compliance.workflows.counting import Counting
         from sg_compliance.workflows.holding_back import HoldingBack
-        from sg_compliance.workflows.respond import Responding
+        from sg_compliance.workflows.respond import responding
 
         said, parsed = self.settings, self.policy.current()
         document = self._in_force.in_real_time(parsed)
@@ -309,16 +308,9 @@ class Deployment:
             ),
         )
         mass = document.policies().real_time_scanning.detection_rules.mass_operations_detected
-        counting = Counting(
-            windows=self.windows,
-            stores=self.stores,
-            metrics=self.metrics,
-            clock=self.clock,
-            document=document,
-            contacts=self._contacts(parsed),
-            containing=HoldingBack(self.containing(parsed), mass, self.metrics, said.dry_run_mode),
-        )
-        return Responding(around, self.evaluator(document, self.clock.now()), counting, self._ours(names.values()))
+        holding = HoldingBack(self.containing(parsed), mass, self.metrics, said.dry_run_mode)
+        evaluator = self.evaluator(document, self.clock.now())
+        return responding(around, self.windows, evaluator, self._ours(names.values()), holding)
 
     def _contacts(self, parsed: ParsedPolicy) -> tuple[str, ...]:
         """Whom to ask, as the deployment says, else the policy."""

@@ -20,10 +20,9 @@ from sg_compliance.policy.parse import parse_policy
 from sg_compliance.policy.resolve import Policy
 from sg_compliance.realtime.principals import Ours
 from sg_compliance.workflows.case import Surroundings
-from sg_compliance.workflows.counting import Counting
 from sg_compliance.workflows.policy_source import PolicySource
 from sg_compliance.workflows.receiving import Receiving
-from sg_compliance.workflows.respond import Responding
+from sg_compliance.workflows.respond import Responding, responding
 from sg_compliance.workflows.simulate import Simulating
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from sg_compliance.model.concession import Concession
     from sg_compliance.policy.parse import ParsedPolicy
     from sg_compliance.workflows.case import Terms
-    from sg_compliance.workflows.counting import Containing
 
 _JOURNAL: Final = "journal.sqlite"
 _HISTORY: Final = "history.sqlite"
@@ -91,26 +89,6 @@ def ours_of(
         function_roles=function_roles(caller),
         callers=frozenset({caller} - {""}),
     )
-
-
-def responding(
-    around: Surroundings,
-    windows: OperationWindows,
-    evaluator: Evaluator,
-    ours: Ours,
-    containing: Containing | None = None,
-) -> Responding:
-    """What responds in this world, under the evaluator's policy."""
-    counting = Counting(
-        windows=windows,
-        stores=around.stores,
-        metrics=around.metrics,
-        clock=around.clock,
-        document=evaluator.policy.document,
-        contacts=around.terms.contacts,
-        containing=containing,
-    )
-    return Responding(around, evaluator, counting, ours)
 
 
 class PolicyFile:

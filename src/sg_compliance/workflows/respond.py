@@ -20,6 +20,7 @@ from sg_compliance.realtime.record import Change, Skipped
 from sg_compliance.realtime.response import Handled
 from sg_compliance.realtime.second_look import is_second_look, second_look_of
 from sg_compliance.realtime.touch import Touch
+from sg_compliance.workflows.counting import Counting
 from sg_compliance.workflows.reacting import Reacting
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sg_compliance.evaluation.evaluate import Evaluator
+    from sg_compliance.interfaces import OperationWindows
     from sg_compliance.realtime.principals import Ours
     from sg_compliance.realtime.response import Response
     from sg_compliance.realtime.second_look import SecondLook
     from sg_compliance.workflows.case import Surroundings
-    from sg_compliance.workflows.counting import Counting
+    from sg_compliance.workflows.counting import Containing
 
 _MOST_PLACES: Final = 20
 _AHEAD: Final = timedelta(minutes=15)
@@ -142,6 +144,26 @@ class Responding:
         change = _change(read)
         touch = Touch(change, event, received.received, again=received.again) if change else None
         return Message(read, touch)
+
+
+def responding(
+    around: Surroundings,
+    windows: OperationWindows,
+    evaluator: Evaluator,
+    ours: Ours,
+    containing: Containing | None = None,
+) -> Responding:
+    """What responds in this world, under the evaluator's policy."""
+    counting = Counting(
+        windows=windows,
+        stores=around.stores,
+        metrics=around.metrics,
+        clock=around.clock,
+        document=evaluator.policy.document,
+        contacts=around.terms.contacts,
+        containing=containing,
+    )
+    return Responding(around, evaluator, counting, ours)
 
 
 class Batch:
