@@ -8,7 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sg_compliance.bootstrap import RESPONDING, any_pattern, policy_file, read_text, role_names_of, sessions_of
+from sg_compliance.bootstrap import (
+    CHANGING,
+    RESPONDING,
+    any_pattern,
+    policy_file,
+    read_text,
+    role_names_of,
+    sessions_of,
+)
 from sg_compliance.bootstrap.containing import CONTAIN_ROLE, function_roles, operation_windows
 from sg_compliance.bootstrap.enforcement import SystemClock, new_run, stores
 from sg_compliance.bootstrap.lookup import lookup
@@ -162,7 +170,8 @@ def from_queue(  # noqa: PLR0913  where everything is
         )
         windows = opened.enter_context(operation_windows(state, where))
         making = _Making(around, windows, source, where, environment, reading, home)
-        inbox = SqsInbox(home, queue.url, _DRAINING_SECONDS if queue.drained else _WAIT_SECONDS)
+        patient = sessions_of(where, where.change_role_name, CHANGING)  # an empty queue answers once the wait is over
+        inbox = SqsInbox(patient, queue.url, _DRAINING_SECONDS if queue.drained else _WAIT_SECONDS)
         yield FromQueue(Receiving(inbox, making.responding, clock, stop, looks), by, parsed, looks)
 
 
