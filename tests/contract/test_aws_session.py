@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.loaders import JSONFileLoader
 
 from sg_compliance import __version__
 from sg_compliance.aws import ec2, session
@@ -93,6 +95,26 @@ def test_one_client_serves_a_place(aws: ScriptedAws) -> None:
         made = list(pool.map(lambda _: client(sessions), range(16)))
     assert len({id(each) for each in made}) == 1
     assert client(sessions, region="eu-west-2") is not made[0]
+
+
+def test_what_stands_in_files_is_read_once_for_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    session.service_models.cache_clear()
+    usual, read = JSONFileLoader.load_file, list[str]()
+
+    def counted(self: JSONFileLoader, path: str) -> Any:  # noqa: ANN401  as the SDK has it
+        found = usual(self, path)
+        read.extend([path] if found is not None else [])
+        return found
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", counted)
+    keys = ("AKIA", "secret")
+    for actions in (frozenset({"ec2:DescribeRegions"}), frozenset({"ec2:CreateTags"})):
+        made: Any = Sessions(keys=keys).client("ec2", actions, REGION)
+        assert {name for name in ("describe_regions", "create_tags") if hasattr(made, name)} == {
+            {"ec2:DescribeRegions": "describe_regions", "ec2:CreateTags": "create_tags"}[each] for each in actions
+        }
+    assert len([each for each in read if "ec2" in each and each.endswith("service-2")]) == 1
+    assert not {each: count for each, count in Counter(read).items() if count > 1}
 
 
 def test_clients_that_were_not_used_for_long_are_let_go(aws: ScriptedAws, monkeypatch: pytest.MonkeyPatch) -> None:
