@@ -1,31 +1,27 @@
 """The measured cases: evaluation, file, live, enforcement, start. Each takes settings and returns rows and gaps."""
 
 import hashlib
-import json
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from benchmarks import ours
-from benchmarks.competitors.environments import cache, python_of
+from benchmarks.competitors.environments import cache
 from benchmarks.groups import OPEN_SHARE, groups, prefix_lists, write_aws_cli_json, write_json_lines
-from benchmarks.measure import Cost, offline_environment, run
+from benchmarks.live import ANY_RESULT, live
+from benchmarks.measure import run
 from benchmarks.results import OURS, Missing, Row
 from benchmarks.rounds import Subjects, row_of_process, row_of_runner, take_turns
 from benchmarks.settings import Settings
+from benchmarks.subjects import competitor, module, written
 from benchmarks.thirty_questions import as_data, as_policy_document
 
 Result: TypeAlias = Row | Missing
 HERE = Path(__file__).parent
-COMPETITORS = HERE / "competitors"
 C7N_WAYS = ("strings", "ipv4-strings", "addresses")
 FORMATS = {"json": write_aws_cli_json, "jsonl": write_json_lines}
-ANY_RESULT = (0, 1)  # 1 says that there are findings
 
 
 def evaluation(settings: Settings) -> Iterator[Result]:
@@ -34,23 +30,23 @@ def evaluation(settings: Settings) -> Iterator[Result]:
     sizes = {f"{size} groups": (size, OPEN_SHARE) for size in (settings.compared, *settings.evaluation)}
     sizes[f"{settings.compared} groups, half of them open"] = (settings.compared, settings.careless_share)
     subjects: Subjects = {
-        (label, OURS): partial(_module, "benchmarks.evaluation_runner", "--groups", size, "--open-share", share)
+        (label, OURS): partial(module, "benchmarks.evaluation_runner", "--groups", size, "--open-share", share)
         for label, (size, share) in sizes.items()
     }
     if missing := ours.missing("evaluation"):
         subjects.clear()
         yield Missing("evaluation", OURS, missing)
-    data, questions = estate_file("jsonl", settings.compared), _written("questions.json", as_data())
+    data, questions = estate_file("jsonl", settings.compared), written("questions.json", as_data())
     for way in C7N_WAYS:
-        subjects[alike, f"c7n, {way}"] = partial(_competitor, "c7n", data, questions, way)
-    subjects[alike, "prowler"] = partial(_competitor, "prowler", data, questions)
+        subjects[alike, f"c7n, {way}"] = partial(competitor, "c7n", data, questions, way)
+    subjects[alike, "prowler"] = partial(competitor, "prowler", data, questions)
     for key, costs in take_turns(subjects, settings.runs).items():
         yield row_of_runner("evaluation", key, costs)
 
 
 def file(settings: Settings) -> Iterator[Result]:
     """Scan a file with the whole command, beside what reading it alone costs."""
-    policy, lists = _written("policy.json", as_policy_document()), _written("prefix-lists.json", prefix_lists())
+    policy, lists = written("policy.json", as_policy_document()), written("prefix-lists.json", prefix_lists())
     if missing := ours.missing("file"):
         yield Missing("file", OURS, missing)
     for size in settings.files:
@@ -61,29 +57,9 @@ def file(settings: Settings) -> Iterator[Result]:
             if not missing:
                 subjects[label, OURS] = partial(run, ours.file_command(data, lists, policy), accepted=ANY_RESULT)
             alone = f"json module alone, {'whole file' if form == 'json' else 'line by line'}"
-            subjects[label, alone] = partial(_module, "benchmarks.reading_floor", form, data)
+            subjects[label, alone] = partial(module, "benchmarks.reading_floor", form, data)
             for key, costs in take_turns(subjects, settings.runs if size < settings.once_from else 1).items():
                 yield row_of_process("file", key, costs, groups=size)
-
-
-def live(settings: Settings) -> Iterator[Result]:
-    """Scan the loopback endpoint with the whole command, beside boto3's paginator alone and `custodian run`."""
-    policy = _written("policy.json", as_policy_document())
-    if missing := ours.missing("live"):
-        yield Missing("live", OURS, missing)
-    for size in settings.live:
-        label = f"{size} groups"
-        with loopback(size) as endpoint:
-            env = offline_environment(AWS_ENDPOINT_URL=endpoint)
-            subjects: Subjects = {}
-            if not missing:
-                subjects[label, OURS] = partial(run, ours.live_command(endpoint, policy), env=env, accepted=ANY_RESULT)
-            paginator = partial(_module, "benchmarks.reading_floor", "boto3", endpoint, env=env)
-            subjects[label, "boto3 paginator alone"] = paginator
-            if size == min(settings.live):
-                subjects[label, "custodian run, strings"] = partial(_custodian, env)
-            for key, costs in take_turns(subjects, settings.runs).items():
-                yield row_of_process("live", key, costs, groups=size)
 
 
 def enforcement(settings: Settings) -> Iterator[Result]:
@@ -93,8 +69,8 @@ def enforcement(settings: Settings) -> Iterator[Result]:
         label = f"{size} groups of {rules} + {rules} rules, {face}"
         arguments = (face, "--groups", size, "--rules", rules)
         subjects: Subjects = {
-            (label, OURS): partial(_module, "benchmarks.enforcement_runner", "ours", *arguments),
-            (label, "calls alone"): partial(_module, "benchmarks.enforcement_runner", "bare", *arguments),
+            (label, OURS): partial(module, "benchmarks.enforcement_runner", "ours", *arguments),
+            (label, "calls alone"): partial(module, "benchmarks.enforcement_runner", "bare", *arguments),
         }
         for key, costs in take_turns(subjects, 1).items():
             sys.stderr.write(f"  {', '.join(key)}: {costs[0].output}")
@@ -120,43 +96,6 @@ def estate_file(form: str, size: int) -> Path:
         for outdated in cache().glob(f"groups-{size}-*.{form}"):
             outdated.unlink()
         FORMATS[form](path, groups(size))
-    return path
-
-
-@contextmanager
-def loopback(size: int) -> Iterator[str]:
-    """Serve an estate on 127.0.0.1 from a child process for the duration of a block."""
-    command = [sys.executable, "-m", "benchmarks.loopback_ec2", "--groups", str(size)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as server:
-        if server.stdout is None or server.stdin is None:
-            raise RuntimeError("pipes were asked for")
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.stdin.close()
-
-
-def _competitor(tool: str, *arguments: str | Path) -> Cost:
-    return run((python_of(tool), COMPETITORS / f"{tool}_runner.py", *arguments), env=offline_environment())
-
-
-def _custodian(env: dict[str, str]) -> Cost:
-    """Run the thirty policies with `custodian run`: one process, an output folder and a cache file of its own."""
-    folder = cache() / "custodian"
-    shutil.rmtree(folder, ignore_errors=True)
-    printed = _competitor("c7n", "--policies", _written("questions.json", as_data()), "strings")
-    policies = _written("policies.json", json.loads(printed.output))
-    arguments = ("run", "-s", folder / "out", "--cache", folder / "cache", "--region", "us-east-1", policies)
-    return run((python_of("c7n").with_name("custodian"), *arguments), env=env)
-
-
-def _module(name: str, *arguments: object, env: dict[str, str] | None = None) -> Cost:
-    return run((sys.executable, "-m", name, *map(str, arguments)), env=env, cwd=HERE.parent)
-
-
-def _written(name: str, data: object) -> Path:
-    path = cache() / name
-    path.write_text(json.dumps(data, indent=1), encoding="utf-8")
     return path
 
 

@@ -10,10 +10,13 @@ Usage: python -m benchmarks.loopback_ec2 --groups N [--open-share X]; prints its
 """
 
 import argparse
+import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -141,6 +144,20 @@ class Ec2Handler(BaseHTTPRequestHandler):
             return "200 OK", FIXED_ANSWERS[action]
         sys.stderr.write(f"loopback_ec2: unknown action {action!r} or token {token!r}\n")
         return "400 Bad Request", INVALID_ACTION
+
+
+@contextmanager
+def served(size: int) -> Iterator[str]:
+    """Serve an estate on 127.0.0.1 from a child process for the duration of a block."""
+    command = [sys.executable, "-m", "benchmarks.loopback_ec2", "--groups", str(size)]
+    top = Path(__file__).parents[1]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=top) as server:
+        if server.stdout is None or server.stdin is None:
+            raise RuntimeError("pipes were asked for")
+        try:
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.stdin.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

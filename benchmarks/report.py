@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from benchmarks.measure import Spread
-from benchmarks.results import OURS, Missing, Row, ratios
+from benchmarks.results import OURS, Missing, Ratio, Row, ratios
 
 Cells = tuple[str, ...]
 HEADINGS: Cells = ("case", "subject", "CPU s, median (min-max)", "per unit", "groups per CPU s", "peak MB", "flagged")
@@ -16,12 +16,17 @@ def render(about: dict[str, str], rows: Sequence[Row], missing: Iterable[Missing
         cells = [HEADINGS, *(_cells(row) for row in rows if row.section == section)]
         parts.append(f"{section}\n{_table(cells)}")
     lines = [
-        f"{ratio.times_ours:8.2f} x  {ratio.section}, {ratio.comparison}: {ratio.subject}" for ratio in ratios(rows)
+        f"{ratio.times_ours:8.2f} x CPU{_memory(ratio)}  {ratio.section}, {ratio.comparison}: {ratio.subject}"
+        for ratio in ratios(rows)
     ]
     if lines:
-        parts.append(f"CPU per unit of work, as a multiple of {OURS}\n" + "\n".join(lines))
+        parts.append(f"CPU per unit of work and peak of memory, as multiples of {OURS}\n" + "\n".join(lines))
     parts.extend(f"not measured: {gap.section}, {gap.subject}: {gap.reason}" for gap in missing)
     return "\n\n".join(parts) + "\n"
+
+
+def _memory(ratio: Ratio) -> str:
+    return f"{ratio.memory_times_ours:6.2f} x memory" if ratio.memory_times_ours else " " * 15
 
 
 def _cells(row: Row) -> Cells:

@@ -44,12 +44,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times our CPU cost another subject takes for the same work; below 1 it is cheaper than ours."""
+    """How many times our CPU cost, and our peak of memory, another subject takes for the same work; below 1 is less."""
 
     section: str
     comparison: str
     subject: str
     times_ours: float
+    memory_times_ours: float | None = None
 
 
 def ratios(rows: Iterable[Row]) -> list[Ratio]:
@@ -63,7 +64,8 @@ def ratios(rows: Iterable[Row]) -> list[Ratio]:
     for row in kept:
         ours = base.get((row.section, row.comparison))
         if ours is not None and row.subject != OURS and ours.unit_cost > 0:
-            found.append(Ratio(row.section, row.comparison, row.subject, row.unit_cost / ours.unit_cost))
+            memory = row.peak.median / ours.peak.median if row.peak and ours.peak else None
+            found.append(Ratio(row.section, row.comparison, row.subject, row.unit_cost / ours.unit_cost, memory))
     return found
 
 

@@ -8,7 +8,8 @@ class Settings:
     """Sizes are numbers of groups.
 
     `compared` is the size at which every tool is asked the same thing, `careless_share` the share of open groups in an
-    estate that nobody looks after, and a file of `once_from` groups or more is scanned once, not `runs` times.
+    estate that nobody looks after, and a file of `once_from` groups or more is scanned once, not `runs` times. Estates
+    of `live_alone` groups are scanned by ours only.
     """
 
     runs: int = 5
@@ -18,8 +19,19 @@ class Settings:
     files: tuple[int, ...] = (1_000, 10_000, 100_000)
     once_from: int = 100_000
     live: tuple[int, ...] = (1_000, 10_000)
+    live_alone: tuple[int, ...] = (100_000,)
+    live_runs: int = 3
     enforced: int = 1_000
 
 
 FULL = Settings()
-QUICK = Settings(runs=3, compared=200, evaluation=(200, 1_000), files=(1_000,), live=(1_000,), enforced=50)
+QUICK = Settings(
+    runs=3,
+    compared=200,
+    evaluation=(200, 1_000),
+    files=(1_000,),
+    live=(200,),
+    live_alone=(),
+    live_runs=1,
+    enforced=50,
+)

@@ -8,8 +8,9 @@ are not the same question for question: our rules mean sets of traffic (docs/pol
 single permissions. The runners report how many groups each tool flags so that a difference can be seen.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Direction = Literal["ingress", "egress"]
 SOURCES = ("0.0.0.0/0", "::/0")
@@ -63,15 +64,20 @@ QUESTIONS: tuple[Question, ...] = (
 )
 
 
-def as_data() -> list[dict[str, Any]]:
-    """Return the questions as JSON-ready data, for a runner in another environment."""
-    return [asdict(question) | {"sources": list(SOURCES)} for question in QUESTIONS]
+ALL: Final = tuple(question.rule_id for question in QUESTIONS)
 
 
-def as_policy_document() -> dict[str, Any]:
-    """Return the questions as a policy document: thirty prohibited rules and nothing else."""
+def as_data(rule_ids: Sequence[str] = ALL) -> list[dict[str, Any]]:
+    """Return some questions as JSON-ready data, for a runner in another environment."""
+    return [asdict(question) | {"sources": list(SOURCES)} for question in QUESTIONS if question.rule_id in rule_ids]
+
+
+def as_policy_document(rule_ids: Sequence[str] = ALL) -> dict[str, Any]:
+    """Return some questions as a policy document: so many prohibited rules and nothing else."""
     sections: dict[str, list[dict[str, Any]]] = {"inbound": [], "outbound": []}
     for question in QUESTIONS:
+        if question.rule_id not in rule_ids:
+            continue
         sections["inbound" if question.direction == "ingress" else "outbound"].append(_rule(question))
     return {
         "version": "1.0",
