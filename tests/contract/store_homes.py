@@ -57,11 +57,12 @@ class RealClock:
 
 
 class Refusal(NamedTuple):
-    """What AWS says instead of making a call."""
+    """What AWS says instead of making a call; `reasons` are those of a cancelled transaction, one for each item."""
 
     status: int
     code: str
     message: str = "no"
+    reasons: tuple[str, ...] = ()
 
     def body(self, action: str) -> bytes:
         if action.endswith("Object") or action == "ListObjectsV2":
@@ -69,7 +70,8 @@ class Refusal(NamedTuple):
         if action == "Publish" or action.endswith(("Role", "RolePolicy", "User", "UserPolicy")):
             said = f"<Error><Type>Sender</Type><Code>{self.code}</Code><Message>{self.message}</Message></Error>"
             return f"<ErrorResponse>{said}</ErrorResponse>".encode()
-        return json.dumps({"__type": f"x#{self.code}", "message": self.message}).encode()
+        reasons = {"CancellationReasons": [{"Code": each} for each in self.reasons]} if self.reasons else {}
+        return json.dumps({"__type": f"x#{self.code}", "message": self.message, **reasons}).encode()
 
 
 LOST = Refusal(500, "InternalError", "the answer was lost")

@@ -289,7 +289,7 @@ def test_a_denied_transaction_names_both_actions(home: AwsHome) -> None:
     journal = home.journal()
     lock = journal.lock(PLACE, "run-1", NOW, LEASE)
     home.wire.refuse("TransactWriteItems", Refusal(400, "AccessDeniedException"))
-    with pytest.raises(StoreError, match=f"table {home.name}, group {PLACE}") as denied:
+    with pytest.raises(StoreError, match=rf"table {home.name}, lock#\w {PLACE}") as denied:
         journal.end(lock, done(entry()))
     assert "dynamodb:UpdateItem and dynamodb:PutItem" in denied.value.hint
 
@@ -397,7 +397,15 @@ def test_each_operation_costs_so_many_calls(home: AwsHome) -> None:
     cost("end", lambda: journal.end(lock, done(entry())))
     cost("unlock", lambda: journal.unlock(lock))
     cost("unfinished", journal.unfinished)
-    cost("entries", journal.entries)
+    cost("entries of all", journal.entries)
+    cost("entries of a group", lambda: journal.entries(PLACE.group_id))
+    cost("locks", lambda: journal.locks(NOW))
+    left = journal.lock(PLACE, "run-2", NOW, LEASE)
+    journal.begin(left, entry("e2"))
+    cost("lock of what is half done", lambda: journal.lock(PLACE, "run-3", LATER, LEASE))
+    cost("unfinished with an entry", journal.unfinished)
+    cost("entries of a group with an entry", lambda: journal.entries(PLACE.group_id))
+    cost("locks with an entry", lambda: journal.locks(LATER))
     cost("put", lambda: home.backups().put(backup_id(), b"{}"))
     cost("get", lambda: home.backups().get(backup_id()))
     cost("ids", lambda: list(home.backups().ids()))
@@ -410,11 +418,17 @@ def test_each_operation_costs_so_many_calls(home: AwsHome) -> None:
     assert told == {
         "lock": {"UpdateItem": 1},
         "renew": {"UpdateItem": 1},
-        "begin": {"UpdateItem": 1},
+        "begin": {"TransactWriteItems": 1},
         "end": {"TransactWriteItems": 1},
         "unlock": {"UpdateItem": 1},
         "unfinished": {"Query": 1},
-        "entries": {"Query": 2},
+        "entries of all": {"Query": 2},
+        "entries of a group": {"Query": 1},
+        "locks": {"Query": 16},
+        "lock of what is half done": {"UpdateItem": 1, "BatchGetItem": 1},
+        "unfinished with an entry": {"Query": 1, "BatchGetItem": 1},
+        "entries of a group with an entry": {"Query": 1},
+        "locks with an entry": {"Query": 16, "BatchGetItem": 1},
         "put": {"PutObject": 1},
         "get": {"GetObject": 1},
         "ids": {"ListObjectsV2": 1},
@@ -435,7 +449,7 @@ def test_each_operation_costs_so_many_calls(home: AwsHome) -> None:
         (
             "dynamodb",
             dynamodb.IAM_ACTIONS,
-            {"DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"},
+            {"BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"},
         ),
         ("ssm", ssm.IAM_ACTIONS, {"GetParameter", "PutParameter"}),
         ("sns", sns.IAM_ACTIONS, {"Publish"}),

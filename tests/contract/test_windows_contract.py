@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sg_compliance.aws import windows
+from sg_compliance.aws.dynamodb_table import spread
 from sg_compliance.aws.windows import DynamoWindows
 from sg_compliance.errors import StoreError
 from sg_compliance.local.journal import SqliteJournal
@@ -348,7 +349,7 @@ def test_a_damaged_window_is_not_listed_in_silence(tmp_path: Path, aws: AwsHome)
             list(store.all())
     taken(in_table(aws), *burst(1))
     aws.client("dynamodb").put_item(TableName=aws.name, Item={**item(aws), "state": {"S": "eA=="}})
-    with pytest.raises(StoreError, match=r"window 111122223333#zoë.*cannot be read"):
+    with pytest.raises(StoreError, match=r"window#\w 111122223333#zoë.*cannot be read"):
         list(in_table(aws).all())
 
 
@@ -399,7 +400,8 @@ def test_a_damaged_window_in_a_file_is_said_to_be_damaged(tmp_path: Path) -> Non
 
 
 def item(home: AwsHome, principal: str = "zoë") -> dict[str, Any]:
-    key = {"pk": {"S": "window"}, "sk": {"S": f"{ACCOUNT}#{principal}"}}
+    name = f"{ACCOUNT}#{principal}"
+    key = {"pk": {"S": spread("window", name)}, "sk": {"S": name}}
     found: dict[str, Any] = home.client("dynamodb").get_item(TableName=home.name, Key=key).get("Item", {})
     return found
 
@@ -474,7 +476,7 @@ def test_who_never_gets_there_first_gives_up_and_says_so(aws: AwsHome) -> None:
         taken(other, Event(f"other-{next(others)}", "zoë", START))
         return take(window, operation(burst(1)[0]), LIMITS)
 
-    with pytest.raises(StoreError, match=r"window 111122223333#zoë.*same time") as busy:
+    with pytest.raises(StoreError, match=r"window#\w 111122223333#zoë.*same time") as busy:
         in_table(aws, clock).take(operation(burst(1)[0]), decide)
     assert "once more" in busy.value.hint
     assert len(clock.waits) == 20
@@ -485,7 +487,7 @@ def test_who_never_gets_there_first_gives_up_and_says_so(aws: AwsHome) -> None:
 def test_a_damaged_item_is_said_to_be_damaged(aws: AwsHome) -> None:
     taken(in_table(aws), *burst(1))
     aws.client("dynamodb").put_item(TableName=aws.name, Item={**item(aws), "state": {"S": "eA=="}})
-    with pytest.raises(StoreError, match=r"window 111122223333#zoë.*cannot be read") as damaged:
+    with pytest.raises(StoreError, match=r"window#\w 111122223333#zoë.*cannot be read") as damaged:
         taken(in_table(aws), *burst(2))
     assert "delete the item" in damaged.value.hint
 
@@ -507,4 +509,4 @@ def test_the_key_in_the_table_is_the_key_of_the_window(aws: AwsHome) -> None:
     new = operation(burst(1)[0])
     taken(in_table(aws), *burst(1))
     assert item(aws)["sk"] == {"S": window_key(new)}
-    assert json.loads(json.dumps(item(aws)))["pk"] == {"S": "window"}
+    assert json.loads(json.dumps(item(aws)))["pk"] == {"S": spread("window", window_key(new))}

@@ -1,11 +1,17 @@
 """One DynamoDB table with string keys `pk` and `sk`: conditional writes, transactions and pages, without its notation.
 
 Expressions are written with `#name` and `:value` for every attribute: so many words are reserved in DynamoDB.
+
+What has the same `pk` can be written 1,000 times a second and read 3,000 times, in units of 1 KB and 4 KB; what is
+written in a transaction counts twice (DynamoDB developer guide, "Best practices for designing and using partition
+keys" and "Transactions"). Where that may be too little for a hundred events a second, `spread` makes 16 of one `pk`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError
@@ -20,16 +26,39 @@ if TYPE_CHECKING:
     from sg_compliance.interfaces import Clock
 
 IAM_ACTIONS: Final = frozenset(
-    {"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}
+    {
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    }
 )
+AT_ONCE: Final = 100
+"""Keys in one BatchGetItem, writes in one transaction (DynamoDB API reference); its 4 MB are far."""
 
 _NAME: Final = re.compile(r"#(\w+)")
 _REFUSED: Final = "ConditionalCheckFailedException"
 _CANCELLED: Final = "TransactionCanceledException"
-_BUSY: Final = frozenset({"TransactionConflictException", "TransactionConflict", "ThrottlingError"})
+_BUSY: Final = frozenset(
+    {
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "TransactionConflict",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+    }
+)
+"""Another transaction is at the item, or this one still is, or too much is asked of it: nothing was written.
+
+The last three are reasons of a TransactionCanceledException (DynamoDB API reference).
+"""
+
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 Item: TypeAlias = "dict[str, Any]"
+Value: TypeAlias = "str | int | bytes"
 _Reply = TypeVar("_Reply")
 
 
@@ -46,16 +75,16 @@ class Write(NamedTuple):
     key: Key
     change: str
     condition: str
-    values: Mapping[str, str | int]
+    values: Mapping[str, Value]
 
 
 class Change(NamedTuple):
     """An item to be written, or taken away where it is None; `condition` is of what stands there now."""
 
     key: Key
-    item: Mapping[str, str | int] | None
+    item: Mapping[str, Value] | None
     condition: str = ""
-    values: Mapping[str, str | int] = {}
+    values: Mapping[str, Value] = {}
 
 
 class Answer(NamedTuple):
@@ -63,6 +92,19 @@ class Answer(NamedTuple):
 
     held: bool
     item: Item
+
+
+_SHARES: Final = "0123456789abcdef"
+
+
+def spread(pk: str, name: str) -> str:
+    """The one of 16 partitions in which what has this name is kept: always the same one."""
+    return f"{pk}#{hashlib.sha256(name.encode()).hexdigest()[0]}"
+
+
+def shares(pk: str) -> list[str]:
+    """The partitions among which `spread` chooses."""
+    return [f"{pk}#{each}" for each in _SHARES]
 
 
 class Table:
@@ -99,24 +141,27 @@ class Table:
 
         return self._patiently(ask, place)
 
-    def update_and_put(self, write: Write, item: Mapping[str, str | int]) -> bool:
-        """Change one item and write another, both or neither. Whether the condition held.
-
-        The SDK sends a token with it, by which DynamoDB knows a call that is made again because its answer was lost
-        (DynamoDB API reference, TransactWriteItems, ClientRequestToken).
-        """
-        put = {"Put": {"TableName": self._name, "Item": _packed(item)}}
-        return self._transact([{"Update": self._request(write)}, put], self.place(write.key))
+    def update_and_change(self, write: Write, changes: Sequence[Change]) -> bool:
+        """Change one item, and write and take away others, all or none. Whether the conditions held."""
+        acts = [{"Update": self._request(write)}, *map(self._act, changes)]
+        return self._transact(acts, self.place(write.key))
 
     def change_all(self, changes: Sequence[Change]) -> bool:
-        """Write and take away up to 100 items (TransactWriteItems), all or none. Whether the conditions held."""
+        """Write and take away items, all or none. Whether the conditions held."""
         return self._transact([self._act(each) for each in changes], self.place(changes[0].key))
 
     def _transact(self, acts: list[dict[str, Any]], place: str) -> bool:
+        """Write up to 100 items, in one token: DynamoDB knows by it what is asked again because its answer was lost.
+
+        For ten minutes (DynamoDB API reference, TransactWriteItems, ClientRequestToken). Where a condition did not
+        hold that is said, whatever stood in the way of other items.
+        """
+        token = secrets.token_hex(16)
+
         def ask() -> bool | None:
             with storing(place):
                 try:
-                    self._client().transact_write_items(TransactItems=acts)
+                    self._client().transact_write_items(TransactItems=acts, ClientRequestToken=token)
                 except ClientError as error:
                     reasons = _reasons(error)
                     if "ConditionalCheckFailed" in reasons:
@@ -153,7 +198,7 @@ class Table:
             answer = self._client().get_item(TableName=self._name, Key=_packed(key._asdict()), ConsistentRead=True)
             return _unpacked(answer.get("Item", {}))
 
-    def put(self, item: Mapping[str, str | int]) -> None:
+    def put(self, item: Mapping[str, Value]) -> None:
         """Write the item, in place of one with the same key."""
         with storing(self.place(Key(str(item["pk"]), str(item["sk"])))):
             self._client().put_item(TableName=self._name, Item=_packed(item))
@@ -163,7 +208,7 @@ class Table:
         with storing(self.place(key)):
             self._client().delete_item(TableName=self._name, Key=_packed(key._asdict()))
 
-    def query(self, pk: str, since: str, condition: str, values: Mapping[str, str | int]) -> Iterator[Item]:
+    def query(self, pk: str, since: str, condition: str, values: Mapping[str, Value]) -> Iterator[Item]:
         """The items of a partition in the order of `sk`, from `since`, that meet the condition: 1 MB read a call."""
         keys = "#pk = :pk AND #sk >= :since" if since else "#pk = :pk"
         bounds = {"pk": pk, "since": since} if since else {"pk": pk}
@@ -209,7 +254,7 @@ class Table:
         return {"Put": {**request, "Item": _packed({**change.key._asdict(), **change.item})}}
 
     def _patiently(self, ask: Callable[[], _Reply | None], place: str) -> _Reply:
-        """Ask again while another transaction is at the item: the SDK does not."""
+        """Ask again while another transaction is at the item, or it is asked too much of: the SDK does not."""
         for pause in _PAUSES:
             reply = ask()
             if reply is not None:
@@ -233,14 +278,25 @@ def _names(expression: str) -> dict[str, str]:
     return {f"#{name}": name for name in _NAME.findall(expression)}
 
 
-def _values(values: Mapping[str, str | int]) -> dict[str, dict[str, str]]:
+def _values(values: Mapping[str, Value]) -> dict[str, dict[str, str | bytes]]:
     return {f":{name}": value for name, value in _packed(values).items()}
 
 
-def _packed(item: Mapping[str, str | int]) -> dict[str, dict[str, str]]:
-    return {name: {"N" if isinstance(value, int) else "S": str(value)} for name, value in item.items()}
+def _packed(item: Mapping[str, Value]) -> dict[str, dict[str, str | bytes]]:
+    return {name: _typed(value) for name, value in item.items()}
 
 
-def _unpacked(raw: Mapping[str, Mapping[str, str]]) -> Item:
-    """Text and whole numbers. Raises KeyError, ValueError for what this program does not write."""
-    return {name: int(value["N"]) if "N" in value else value["S"] for name, value in raw.items()}
+def _typed(value: Value) -> dict[str, str | bytes]:
+    if isinstance(value, bytes):
+        return {"B": value}
+    return {"N": str(value)} if isinstance(value, int) else {"S": value}
+
+
+def _unpacked(raw: Mapping[str, Mapping[str, Any]]) -> Item:
+    """Text, whole numbers and bytes. Raises KeyError, ValueError for what this program does not write."""
+    return {name: _value(value) for name, value in raw.items()}
+
+
+def _value(raw: Mapping[str, Any]) -> Value:
+    found: str | bytes = raw["B"] if "B" in raw else raw["N"] if "N" in raw else raw["S"]
+    return int(found) if "N" in raw else found

@@ -1,10 +1,14 @@
 """What is remembered of findings, in the journal's DynamoDB table: an item for each, and another while it waits.
 
-Items: `findings#place` / id of the finding: what is kept of it; `untold#severity` / the same id: the finding, for as
-long as people are to be told of it. Both are written in one transaction, and have the same end: `expires`, the table's
-TTL attribute, 90 days after the finding was last seen, a day after it was gone. What is past its end is forgotten: AWS
-deletes it days later (DynamoDB developer guide, Time to Live). `version` is another text after every change: nothing
-is written over what was not read.
+Items: `findings#place` / id of the finding: what is kept of it; `untold#severity#` 0 to f / the same id: the finding,
+for as long as people are to be told of it. Both are written in one transaction, and have the same end: `expires`, the
+table's TTL attribute, 90 days after the finding was last seen, a day after it was gone. What is past its end is
+forgotten: AWS deletes it days later (DynamoDB developer guide, Time to Live). `version` is another text after every
+change: nothing is written over what was not read.
+
+To be seen and told of, a finding takes 4 units of an `untold` partition, of 1,000 a second: two items under 1 KB, each
+twice since it is a transaction. A hundred groups a second with four critical ones each, as SSH open to the internet is,
+are 1,600 units: too many for one partition, not for 16. What is kept of a finding is in its group's partition.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sg_compliance.aws.dynamodb_table import Change, Key, Table
+from sg_compliance.aws.dynamodb_table import Change, Key, Table, shares, spread
 from sg_compliance.enforcement.wire import sortable
 from sg_compliance.errors import StoreError
 from sg_compliance.model.finding import Severity
@@ -62,8 +66,8 @@ class DynamoHistory:
     """The FindingHistory socket. Raises StoreError.
 
     Calls, for every 33 findings: seen and told 2, told 1 where that is known, and 2 more for each time that another got
-    there first; untold 1. gone 1 where the group has no finding that could go, else 3. waiting 1 for each megabyte and
-    severity. Times are kept as they are given: `gone` depends on the last one, to the microsecond.
+    there first; untold 1. gone 1, and 1 more where a finding goes. waiting 16 for each severity, and 1 more for each
+    megabyte. Times are kept as they are given: `gone` depends on the last one, to the microsecond.
     """
 
     def __init__(self, sessions: Sessions, table: str, clock: Clock, region: str = "") -> None:
@@ -83,10 +87,11 @@ class DynamoHistory:
         """The findings of the group are gone, save those with these ids and those that were seen after that time."""
         but = frozenset(but_for)
         items = self._table.query(f"{_FINDINGS}{kept_place(place)}", "", "", {})
-        known = [(Key(item["pk"], item["sk"]), self._alive(item)) for item in items if item["sk"] not in but]
-        left = (key for key, kept in known if kept and kept.once_gone(as_of) != kept)
+        known = {Key(item["pk"], item["sk"]): item for item in items if item["sk"] not in but}
+        alive = ((key, self._alive(item)) for key, item in known.items())
+        left = (key for key, kept in alive if kept and kept.once_gone(as_of) != kept)
         while part := list(islice(left, _AT_ONCE)):
-            self._change({key: partial(_once_gone, as_of=as_of) for key in part})
+            self._change({key: partial(_once_gone, as_of=as_of) for key in part}, {key: known[key] for key in part})
 
     def untold(self, findings: Iterable[Dated]) -> frozenset[str]:
         """The ids of those that are remembered and wait for people to be told."""
@@ -107,14 +112,18 @@ class DynamoHistory:
         """Open findings of these severities that people are to be told of, in the order of reports."""
         found: list[Remembered] = []
         for severity in frozenset(severities):
-            alive = map(self._alive, self._table.query(f"{_UNTOLD}{severity.value}", "", "", {}))
-            found += [kept.finding for kept in alive if kept]
+            for share in shares(f"{_UNTOLD}{severity.value}"):
+                alive = map(self._alive, self._table.query(share, "", "", {}))
+                found += [kept.finding for kept in alive if kept]
         yield from in_order(found)
 
-    def _change(self, changes: Mapping[Key, _Change]) -> dict[Key, Kept | None]:
-        """Let each decide what is kept of its finding, of what the others left. Where another was first, once more."""
+    def _change(self, changes: Mapping[Key, _Change], read: Mapping[Key, Item] | None = None) -> dict[Key, Kept | None]:
+        """Let each decide what is kept of its finding, of what the others left. Where another was first, once more.
+
+        `read` are the items, where they were read just now.
+        """
         for attempt in range(_ATTEMPTS):
-            items = self._table.get_all(changes)
+            items = read if read and not attempt else self._table.get_all(changes)
             before = {key: self._alive(items[key]) if key in items else None for key in changes}
             after = {key: change(before[key]) for key, change in changes.items()}
             wanted = [
@@ -184,7 +193,9 @@ def _end(kept: Kept) -> datetime:
 
 
 def _waiting_key(kept: Kept | None) -> Key | None:
-    return Key(f"{_UNTOLD}{kept.finding.severity.value}", kept.finding.id) if kept and kept.waits else None
+    if not kept or not kept.waits:
+        return None
+    return Key(spread(f"{_UNTOLD}{kept.finding.severity.value}", kept.finding.id), kept.finding.id)
 
 
 def _item(kept: Kept) -> dict[str, str | int]:

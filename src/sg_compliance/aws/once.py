@@ -2,6 +2,9 @@
 
 Items: `once` / what#hash: `status`, `in_progress_expiration` (milliseconds), and `expires`, the table's TTL attribute.
 Calls: 2 for what is done, and for what is not to be remembered; 1 for what was done already.
+
+One partition: a message is two writes under 1 KB, so that a hundred a second are 200 units of the 1,000 that it takes;
+from 500 on it would be full. AWS deletes what is over without units (DynamoDB developer guide, Time to Live).
 """
 
 from __future__ import annotations

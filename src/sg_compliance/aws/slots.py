@@ -3,6 +3,9 @@
 Items: `slot` / name: the version, `held` (JSON: hash of the item → time when it was taken) and `expires`, the table's
 TTL attribute. Calls: 2 for a slot, 1 where it is held already or none is left, and 2 more for each time that another
 got there first. A slot is about 75 bytes: some hundred of them are far from the 400 KB that an item may have.
+
+One item for all that share a name: of 25 slots, 2 KB. It is written once a slot, read as often as somebody asks: a
+hundred times a second is a hundred units of the 3,000 that a partition gives.
 """
 
 from __future__ import annotations
