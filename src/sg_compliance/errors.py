@@ -19,7 +19,7 @@ SgComplianceError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ class EventError(SgComplianceError):
 class RejectedEventError(EventError):
     """An event that is not what AWS would write, or is not for us: never guessed at."""
 
-    def __init__(
-        self, message: str, *, hint: str = "look at it in the dead letter queue; the next scan judges the group anyway"
-    ) -> None:
+    USUAL_HINT: Final = "look at it in the dead letter queue; the next scan judges the group anyway"
+
+    def __init__(self, message: str, *, hint: str = USUAL_HINT) -> None:
         super().__init__(message, hint=hint)

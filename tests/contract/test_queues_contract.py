@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from sg_compliance.local.later import MemoryLater
 from sg_compliance.model.security_group import Place
 from sg_compliance.realtime.second_look import SecondLook, second_look_of
 from tests.builders import NOW
+from tests.contract.store_homes import Refusal, aws_on_loopback
 from tests.world import MovableClock
 
 if TYPE_CHECKING:
@@ -125,6 +127,40 @@ def test_a_dead_letter_is_kept_with_its_reason(letters_home: LettersHome) -> Non
     letters_home.letters.put('{"a": "\\n"}', "it is no event")
     letters_home.letters.put("{}", "nor is this")
     assert sorted(letters_home.kept()) == sorted([('{"a": "\\n"}', "it is no event"), ("{}", "nor is this")])
+
+
+def test_it_can_be_seen_that_letters_could_be_put_and_nothing_is_left_of_it(letters_home: LettersHome) -> None:
+    letters_home.letters.check()  # type: ignore[attr-defined]  # no part of the socket
+    letters_home.letters.put("{}", "x")
+    letters_home.letters.check()  # type: ignore[attr-defined]
+    assert letters_home.kept() == [("{}", "x")]
+    assert [each.name for each in letters_home.path.parent.glob("*")] in ([], ["letters.jsonl"])
+
+
+@pytest.mark.parametrize("kind", [SqsLater, SqsDeadLetters])
+def test_a_queue_that_is_not_there_is_found_out_before(queue: Queue, kind: type[SqsLater | SqsDeadLetters]) -> None:
+    kind(queue.sessions, queue.url).check()
+    with pytest.raises(StoreError, match="sqs:GetQueueAttributes") as caught:
+        kind(queue.sessions, f"{queue.url}-misspelt").check()
+    assert "check the URL" in caught.value.hint
+
+
+@pytest.mark.parametrize(("code", "believed"), [("AccessDenied", True), ("InternalError", False)])
+def test_who_may_not_ask_for_a_queue_is_believed(code: str, believed: bool) -> None:
+    with aws_on_loopback() as wire:
+        wire.refuse("GetQueueAttributes", Refusal(400, code), 9)
+        letters = SqsDeadLetters(wire.sessions(), f"{wire.url}/123456789012/queue")
+        with nullcontext() if believed else pytest.raises(StoreError, match=code):
+            letters.check()
+        assert wire.calls["GetQueueAttributes"]
+
+
+@pytest.mark.parametrize("place", ["file/letters.jsonl", "folder"])
+def test_a_place_where_no_file_can_be_is_found_out_before(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match="dead letters cannot be written"):
+        FileDeadLetters(tmp_path / place, MovableClock()).check()
 
 
 def test_a_reason_is_one_line_and_not_endless(letters_home: LettersHome) -> None:

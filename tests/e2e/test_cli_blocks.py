@@ -272,10 +272,89 @@ def test_a_role_that_cannot_be_assumed_is_a_failure_and_says_so(sg: Command, rea
     assert f"arn:aws:iam::{MEMBER}:role/none" in ended.err
 
 
-def test_what_is_over_is_taken_away(sg: Command, demo: Demo, reach: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_reason_is_kept_and_who_lifted_a_block_and_why(sg: Command, reach: list[str]) -> None:
+    sg("block", ADA, "--for", "1h", "--reason", "opens ports", "--yes", *reach)
+    longer = sg("block", ADA, "--for", "2h", "--reason", "and keys\x1b", "--yes", *reach)
+    assert "  because   and keys\\x1b\n  before    opens ports, by arn:aws:" in longer.out
+    assert "    because   and keys\\x1b\n    before    opens ports, by arn:aws:" in sg("blocks", "list").out
+    sg("unblock", ADA, "--reason", "it was a release\x1b", *reach)
+    shown = sg("blocks", "list")
+    assert "    lifted    it was a release\\x1b, by arn:aws:" in shown.out
+    assert "before    opens ports" in shown.out
+    (kept,) = sg("blocks", "list", "--json").json
+    assert [each["reason"] for each in kept["earlier"]] == ["opens ports"]
+    assert (kept["reason"], kept["lifted"]["reason"]) == ("and keys\\x1b", "it was a release\\x1b")
+    assert kept["lifted"]["by"].startswith("arn:aws:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--for", "1s"], "'1s' is too short: IAM takes up to half a minute; a block lasts from 1m to 7d"),
+        (["--for", "8d"], "'8d' is too long"),
+        (["--for", "-1h"], "'-1h' cannot be read; a block lasts from 1m to 7d: write one whole number and one unit"),
+        (["--for", "1h30m"], "'1h30m' cannot be read; a block lasts from 1m to 7d"),
+        (["--break-glass", ""], "break-glass list, '': "),
+        (["--break-glass", "usr/ada"], "names neither a user nor a role"),
+        (["--break-glass", "arn:aws:iam:1:user/ada"], "an ARN is written like"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_can_be_no_duration_and_nobodys_name_is_refused_with_the_reason(
+    arguments: list[str], said: str, sg: Command, reach: list[str], tmp_path: Path
+) -> None:
+    ended = sg("block", ADA, "--reason", "x", "--yes", "--json", *arguments, *reach)
+    assert (ended.status, ended.out) == (2, "")
+    assert said in " ".join(ended.err.split())
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("command", [["block", "--reason", "x", "--yes"], ["unblock"]], ids=" ".join)
+def test_who_is_of_another_partition_is_refused(command: list[str], sg: Command, reach: list[str]) -> None:
+    ended = sg(command[0], ADA.replace("arn:aws:", "arn:aws-cn:"), *command[1:], *reach)
+    assert (ended.status, ended.out) == (2, "")
+    assert "is of the partition aws-cn, and who runs this is of aws" in ended.err
+    assert "\nhelp: use credentials of aws-cn" in ended.err
+
+
+def test_there_is_nothing_to_undo_for_who_is_never_blocked(sg: Command, reach: list[str]) -> None:
+    ended = sg("unblock", f"arn:aws:iam::{MEMBER}:root", *reach)
+    assert ended.status == 2
+    assert "nothing is to be undone: " in ended.err
+    assert "is the root of its account" in ended.err
+    assert "help: this tool never blocks it" in ended.err
+
+
+@pytest.mark.parametrize("named", [ADA, "block-000000000000"])
+def test_a_broken_journal_is_named_and_the_way_around_it_works(
+    named: str, sg: Command, demo: Demo, reach: list[str], tmp_path: Path
+) -> None:
+    sg("block", ADA, "--reason", "x", "--yes", *reach)
+    journal = tmp_path / "state" / "journal.sqlite"
+    for each in journal.parent.glob("journal.sqlite*"):
+        each.unlink()
+    journal.write_bytes(b"no database" * 999)
+    ended = sg("unblock", named, "--json", *reach)
+    assert (ended.status, ended.out) == (2, "")
+    assert "error: state/journal.sqlite: cannot be used" in ended.err
+    way = re.search(r"; to let somebody in before that: (sg-compliance unblock .* --state ./rescue .*)\n", ended.err)
+    assert way
+    assert "move state/journal.sqlite away or put a copy from before back" in ended.err
+    command = way[1].split()[1:]
+    assert command[1] == (ADA if named == ADA else "ARN")
+    assert sg(command[0], ADA, *command[2:]).status == 0
+    assert demo.policy(target(ADA)) is None
+
+
+def test_what_is_over_is_taken_away(
+    sg: Command, demo: Demo, reach: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     nothing = sg("unblock", "--expired", *reach)
-    assert (nothing.status, nothing.out) == (0, "no block is over\n")
+    assert (nothing.status, nothing.out) == (0, "nothing is kept in state yet: there is no such folder\n")
+    assert sg("unblock", "--expired", "--json", *reach).json == []
+    assert not (tmp_path / "state").exists()
     sg("block", ADA, "--for", "1h", "--reason", "x", "--yes", *reach)
+    assert sg("unblock", "--expired", *reach).out == "no block is over\n"
     later = datetime.now(UTC) + timedelta(hours=2)
     monkeypatch.setattr("sg_compliance.bootstrap.containing.SystemClock.now", staticmethod(lambda: later))
     ended = sg("unblock", "--expired", "--json", *reach)
@@ -286,9 +365,17 @@ def test_what_is_over_is_taken_away(sg: Command, demo: Demo, reach: list[str], m
 
 def test_where_nothing_is_kept_that_is_said_and_nothing_is_made(sg: Command, tmp_path: Path) -> None:
     for command in (["blocks", "list"], ["mass-operations", "show"]):
-        assert sg(*command).out == "nothing is kept in state yet\n"
-        assert sg(*command, "--json").json == []
+        ended = sg(*command)
+        assert (ended.status, ended.out) == (0, "nothing is kept in state yet: there is no such folder\n")
+        assert ended.err == "help: if it is kept somewhere else, say where: --state PLACE\n"
+        as_json = sg(*command, "--json")
+        assert (as_json.status, as_json.json) == (0, [])
+        assert "there is no such folder" in as_json.err
     assert not (tmp_path / "state").exists()
+    (tmp_path / "state" / "backups").mkdir(parents=True)
+    assert "no record of blocks is kept in state yet: there is no journal.sqlite in it\n" in sg("blocks", "list").out
+    assert "no record of operations is kept in state yet" in sg("mass-operations", "show").out
+    assert [each.name for each in (tmp_path / "state").iterdir()] == ["backups"]
 
 
 # ---- mass operations ----

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -21,7 +23,6 @@ from tests.e2e.test_cli_processes import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.builders import Json
     from tests.e2e.emulated.member_accounts import MemberAccounts
@@ -161,7 +162,10 @@ def test_apply_locks_the_group_and_says_loudly_that_it_may(desk: Desk) -> None:
     assert (response["reaction"], response["emergency"], record["comes_again"]) == ("changed", True, False)
     assert record["event"]["event_name"] == "AuthorizeSecurityGroupIngress"
     assert desk.rules() == [DUMMY]
-    assert "GROUPS WILL BE CHANGED in every account" in ended.stderr
+    assert "GROUPS WILL BE CHANGED in 123456789012, 666677778888, as arn:" in ended.stderr
+    assert (
+        "are rejected: your own and those in the policy's accounts_config; to name others: --accounts" in ended.stderr
+    )
     assert response["backup_id"] in {path.stem for path in (desk.state / "backups").rglob("*.json")}
     (notice,) = map(json.loads, (desk.state / "notices.jsonl").read_text().splitlines())
     assert notice["subject"].startswith("EMERGENCY")
@@ -180,8 +184,83 @@ def test_poison_goes_to_the_dead_letters_and_accounts_of_others_too(desk: Desk) 
     reasons = [json.loads(line)["reason"] for line in letters.read_text().splitlines()]
     assert len(reasons) == 2
     assert any(f"account {ACCOUNT} is none of ours" in reason for reason in reasons)
+    assert "rejected: account 666677778888 is none of ours; if it is yours, name it: --accounts" in ended.stdout
     assert desk.rules() == [(EVERYONE, 22)]
     assert desk.left() == (0, 0)
+
+
+def test_no_role_is_assumed_in_an_account_that_nobody_named(desk: Desk) -> None:
+    (desk.folder / "policy.json").write_text(json.dumps({**POLICY, "accounts_config": []}), encoding="utf-8")
+    desk.send(desk.open_ssh())
+    ended = desk.run([*desk.responding("--once", "--json"), "--role-name", "nobodys"])
+    assert ended.returncode == 0, ended.stderr
+    (record,) = map(json.loads, ended.stdout.splitlines())
+    assert (record["rejected"], record["comes_again"]) == (f"account {ACCOUNT} is none of ours", False)
+    assert "--accounts" in record["next_step"]
+    named = desk.run([*desk.responding("--once", "--json", "--accounts", ACCOUNT), "--role-name", "nobodys"])
+    assert named.returncode == 0, named.stderr
+
+
+@pytest.mark.parametrize("option", ["--dead-letters", "--recheck-queue"])
+def test_a_queue_that_cannot_be_sent_to_is_told_of_before_the_first_message(desk: Desk, option: str) -> None:
+    desk.send("no json")
+    ended = desk.respond("--json", option, f"{desk.queue}-misspelt")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"error: queue {desk.queue}-misspelt: sqs:GetQueueAttributes: " in ended.stderr
+    assert "\nhelp: check the URL and region of the queue" in ended.stderr
+    assert desk.left() == (1, 0)
+    assert not desk.state.exists()
+
+
+def test_figures_that_cannot_be_written_are_told_of_before_the_first_message(desk: Desk) -> None:
+    desk.send("no json")
+    ended = desk.respond("--metrics", "policy.json/figures.jsonl")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "error: policy.json/figures.jsonl: figures cannot be written: " in ended.stderr
+    assert desk.left() == (1, 0)
+
+
+@pytest.mark.parametrize("place", ["policy.json/letters.jsonl", "folder", "/proc/letters.jsonl"])
+def test_dead_letters_that_cannot_be_written_are_told_of_before_the_first_message(desk: Desk, place: str) -> None:
+    (desk.folder / "folder").mkdir()
+    desk.send("no json")
+    ended = desk.respond("--json", "--dead-letters", place)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"error: {place}: dead letters cannot be written: " in ended.stderr
+    assert "\nhelp: " in ended.stderr
+    assert desk.left() == (1, 0)
+    assert not desk.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--queue", ""], "an empty value"),
+        (["--queue", "foo"], "'foo' is the URL of no SQS queue"),
+        (["--queue", "arn:aws:sqs:us-east-1:111122223333:q"], "is the URL of no SQS queue"),
+        (["--recheck-queue", "foo"], "'foo' is the URL of no SQS queue"),
+        (["--dead-letters", ""], "an empty value"),
+        (["--dead-letters", "arn:aws:sqs:us-east-1:111122223333:q"], "is the URL of no SQS queue"),
+        (["--dead-letters", "sqs.us-east-1.amazonaws.com/1/q"], "is the URL of no SQS queue"),
+        (["--dead-letters", "https://x"], "is the URL of no SQS queue"),
+    ],
+    ids=lambda value: "=".join(value) if isinstance(value, list) else "",
+)
+def test_what_can_be_no_queue_is_refused_here(desk: Desk, arguments: list[str], said: str) -> None:
+    ended = desk.respond("--json", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_is_kept_is_for_this_user_only(desk: Desk) -> None:
+    desk.send(desk.open_ssh(), "no json")
+    line = ["sh", "-c", 'umask 000; exec "$@"', "sh", *desk.responding("--once", "--apply", "--metrics", "m.jsonl")]
+    ended = desk.run(line)
+    assert ended.returncode == 0, ended.stderr
+    kept = [each for each in desk.state.rglob("*") if each.is_file()]
+    assert {"history.sqlite", "journal.sqlite", "dead-letters.jsonl"} <= {each.name for each in kept}
+    assert {each.name: oct(each.stat().st_mode & 0o777) for each in kept} == {each.name: "0o600" for each in kept}
 
 
 def test_dead_letters_of_a_folder_stand_beside_its_state_or_go_to_a_queue(desk: Desk) -> None:
@@ -207,13 +286,15 @@ def test_a_second_look_waits_here_and_comes(desk: Desk) -> None:
     desk.ec2.revoke_security_group_ingress(GroupId=desk.group_id, IpPermissions=[tcp(22, EVERYONE)])
     desk.send(event)
     ended = desk.respond()
-    assert "looked at again" in ended.stdout
+    assert "; to be looked at again at " in ended.stdout
+    assert "which --once does not wait for" in ended.stdout
     assert "1 second look not waited for" in ended.stderr
     desk.send(event)
     looked = desk.run(desk.responding("--max-messages", "2", "--json"))
     assert looked.returncode == 0, looked.stderr
     first, second = map(json.loads, looked.stdout.splitlines())
     assert second["message_id"].startswith("look-")
+    assert (first["second_look"], second["second_look"], first["second_looks_awaited"]) == (None, 1, True)
     assert first["responses"][0]["look_again"] < second["time"]
 
 
@@ -224,6 +305,7 @@ def test_second_looks_can_go_to_a_queue_the_same_one_even(desk: Desk) -> None:
     ended = desk.respond("--recheck-queue", desk.queue)
     assert ended.returncode == 0, ended.stderr
     assert "not waited for" not in ended.stderr
+    assert "; looked at again at " in ended.stdout
     time.sleep(2.5)
     (message,) = desk.sqs.receive_message(QueueUrl=desk.queue, WaitTimeSeconds=1)["Messages"]
     assert json.loads(message["Body"])["group_id"] == desk.group_id
@@ -240,7 +322,49 @@ def test_a_signal_stops_it_cleanly(desk: Desk, number: signal.Signals) -> None:
         _, said = process.communicate(timeout=SECONDS)
         assert time.monotonic() - begun < 9
     assert process.returncode == 0, said
+    assert "stopping after the message in hand" in said
     assert desk.left() == (0, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("seconds", [0, 0.2, 0.6, 1.2])
+def test_a_signal_in_its_first_moments_ends_it_as_one_later_does(
+    desk: Desk, number: signal.Signals, seconds: float
+) -> None:
+    desk.send("no json")
+    with desk.started() as process:
+        heard(process.pid)
+        time.sleep(seconds)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert ("stopped before the first message" in said) or ("stopping after the message in hand" in said)
+    assert desk.left() in {(1, 0), (0, 0)}
+
+
+def test_a_signal_while_nobody_answers_ends_it_at_once(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        desk.accounts = replace(desk.accounts, endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with desk.started() as process:
+            connection, _ = silent.accept()
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=SECONDS)
+            connection.close()
+    assert (process.returncode, said) == (0, "\nstopped before the first message\n")
+    assert time.monotonic() - begun < 3
+
+
+def heard(pid: int) -> None:
+    """Wait until the process hears SIGTERM: before, it is Python that begins, and there is nothing yet to stop."""
+    for _ in range(1000):
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+        if caught >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.005)
+    pytest.fail("it never heard")
 
 
 def test_the_policy_is_read_anew_and_a_broken_one_is_told_of_once(desk: Desk) -> None:
@@ -315,6 +439,16 @@ def test_a_state_in_s3_asks_whom_to_tell_and_where_poison_goes(desk: Desk) -> No
     ended = desk.respond("--state", "s3://bucket/prefix", *topic)
     assert ended.returncode == 2
     assert "--dead-letters PLACE" in ended.stderr
+
+
+def test_simulate_assumes_no_role_in_an_account_that_nobody_named(desk: Desk) -> None:
+    (desk.folder / "policy.json").write_text(json.dumps({**POLICY, "accounts_config": []}), encoding="utf-8")
+    (desk.folder / "event.json").write_text(json.dumps(desk.open_ssh()), encoding="utf-8")
+    ended = desk.run(desk.line("simulate", "event.json", "--policy", "policy.json"))
+    assert ended.returncode == 2
+    assert f"rejected: account {ACCOUNT} is none of ours\n  help: if it is yours, name it: --accounts" in ended.stdout
+    named = desk.run(desk.line("simulate", "event.json", "--policy", "policy.json", "--accounts", ACCOUNT))
+    assert named.returncode == 1
 
 
 def test_simulate_asks_aws_and_changes_and_keeps_nothing(desk: Desk) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
+from rich.console import Console
 
 from tests.builders import ACCOUNT, EVERYONE, document, prohibit, tcp
 from tests.e2e.test_cli import Command, Ended, placed, sg, write
@@ -186,15 +188,111 @@ def test_our_own_roles_are_known_and_those_named_too(tell: Tell) -> None:
 def test_what_is_not_known_ends_with_2(tell: Tell) -> None:
     ended = tell(opened(), {"detail": {}})
     assert ended.status == 2
-    assert "event 2  rejected: the envelope is not" in ended.out
+    assert "event 2  event.json, line 1: rejected: the envelope is not" in ended.out
+    assert "  help: it would be put with the dead letters: mend the event, and try it again\n" in ended.out
     assert "1 would change, 1 rejected; nothing was changed" in ended.out
     missing = tell(record(CREATE, {"groupName": "new"}, {"groupId": "sg-0a1b2c3d4e5f60799"}))
     assert missing.status == 2
     assert "there is no such group in the files" in missing.out
+    assert "decision  not known: the group could not be looked at" in missing.out
+    assert "AWS does not show" not in missing.out
     assert "help: give the output of: aws ec2 describe-security-groups" in missing.out
     others = tell(opened(), arguments=("--account", "444455556666"))
     assert f"account {ACCOUNT} is none of ours" in others.out
+    assert "help: if it is yours, name it: --accounts" in others.out
     assert others.status == 2
+
+
+def test_an_event_that_does_not_say_of_which_service_it_is_is_rejected(tell: Tell) -> None:
+    without = {key: value for key, value in opened().items() if key != "eventSource"}
+    ended = tell(without, arguments=("--json",))
+    (said,) = ended.json
+    assert (ended.status, said["rejected"], said["source"]) == (2, "eventSource is missing", "event.json, line 1")
+    assert said["next_step"]
+
+
+def test_a_broken_line_is_named_by_its_number_and_stops_no_other(tell: Tell, sg: Command, tmp_path: Path) -> None:
+    tell(opened())
+    lines = [json.dumps(opened()), '{"eventName": "x"', json.dumps({**opened(), "awsRegion": None})]
+    (tmp_path / "events.jsonl").write_text("\n\n".join(lines), encoding="utf-8")
+    ended = sg("simulate", "events.jsonl", *SIMULATE[2:])
+    assert ended.status == 2
+    assert "event 1  AuthorizeSecurityGroupIngress by" in ended.out
+    reason = "the message is no JSON that can be read: it ends too early, at column 18"
+    assert f"event 2  events.jsonl, line 3: rejected: {reason}\n  help: " in ended.out
+    assert "event 3  events.jsonl, line 5: rejected: awsRegion is missing\n  help: " in ended.out
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ("{", "groups.json: no SecurityGroups in it"),
+        ('{"SecurityGroups": [{"GroupId": "sg-1"}', "groups.json"),
+        ('{"SecurityGroups": []}', "there is no security group in the files"),
+        (None, "groups.json: there is no such file"),
+    ],
+)
+def test_files_that_cannot_be_used_are_an_error_at_the_start(
+    groups: str | None, said: str, tell: Tell, sg: Command, tmp_path: Path
+) -> None:
+    tell(opened())
+    (tmp_path / "groups.json").unlink()
+    if groups is not None:
+        (tmp_path / "groups.json").write_text(groups, encoding="utf-8")
+    ended = sg(*SIMULATE, "--json")
+    assert (ended.status, ended.out) == (2, "")
+    assert f"error: {said}" in ended.err
+    assert "\nhelp: " in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--regions", "xx"], "'xx' is the name of no region"),
+        (["--regions", "us-east-1"], "there is no group of us-east-1 in the files, but of eu-west-1"),
+        (["--our-role", "*"], "'*' is no role"),
+        (["--our-role", ""], "'' is no role"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_would_make_no_difference_are_refused(
+    arguments: list[str], said: str, tell: Tell, sg: Command
+) -> None:
+    tell(opened())
+    ended = sg(*SIMULATE, *arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert said in " ".join(ended.err.split())
+
+
+def test_a_region_without_files_is_refused(tell: Tell, sg: Command) -> None:
+    tell(opened())
+    ended = sg("simulate", "event.json", "--regions", "eu-west-1")
+    assert (ended.status, ended.out) == (2, "")
+    assert "give it with --from" in " ".join(ended.err.split())
+
+
+@pytest.mark.parametrize("role", ["closer", "CLOSER"])
+def test_our_roles_are_known_in_any_case(role: str, tell: Tell) -> None:
+    named = opened(userIdentity=session("closer", "sg-compliance"))
+    assert "a change in this tool's name that it did not make" in tell(named, arguments=("--our-role", role)).out
+
+
+def test_progress_is_shown_where_somebody_looks_and_the_result_goes_elsewhere(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminal() -> Console:
+        return Console(file=sys.stderr, force_terminal=True, width=80)
+
+    assert tell(*[opened()] * 3).err == ""
+    monkeypatch.setattr("sg_compliance.entrypoints.cli.terminal.talk", terminal)
+    shown = tell(*[opened()] * 3)
+    assert "simulating" in shown.err
+    assert "simulating" not in shown.out
+    assert "simulating" in tell(opened(), arguments=("--json",)).err
+    assert "simulating" not in tell(opened(), arguments=("--quiet",)).err
+    monkeypatch.setattr("sg_compliance.entrypoints.cli.simulate.shown_as_it_goes", lambda: True)
+    assert "simulating" not in tell(opened()).err
+    assert "simulating" in tell(opened(), arguments=("--json",)).err
 
 
 def test_an_event_from_the_future_is_rejected(tell: Tell) -> None:

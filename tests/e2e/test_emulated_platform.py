@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from sg_compliance.realtime.cloudtrail import parse_text
+from sg_compliance.realtime.cloudtrail import parse, read_json
 from sg_compliance.realtime.principals import Ours
 from sg_compliance.realtime.record import Change, ChangeKind
 from sg_compliance.testing.organisation import demo_organisation
@@ -83,7 +83,7 @@ def test_an_event_goes_from_the_bus_through_queue_and_function_into_the_table(
     deployment.send_event(event)
     (body,) = eventually(lambda: bodies(deployment, table), "the event is kept")
     assert {**json.loads(body), "id": event["id"], "time": event["time"]} == event
-    assert isinstance(parse_text(body, Ours()), Change)
+    assert isinstance(parse(read_json(body), Ours()), Change)
     eventually(lambda: deployment.waiting(queue) == 0, "the queue is empty")
     assert deployment.waiting(dead) == 0
 
@@ -186,7 +186,7 @@ def test_what_an_attacker_does_in_a_member_account_arrives_as_an_event_that_name
         bodies: list[str] = []  # others who share the organisation may be changing groups as well
         while not (mine := [each for each in bodies if group in each]):
             bodies += deployment.take(queue)
-    change = parse_text(mine[0], Ours(accounts=frozenset({MEMBER})))
+    change = parse(read_json(mine[0]), Ours(accounts=frozenset({MEMBER})))
     assert isinstance(change, Change)
     assert (change.kind, change.groups) == (ChangeKind.RULES_ADDED, (group,))
     assert (change.account_id, change.region, change.principal.name) == (MEMBER, REGION, name)

@@ -61,7 +61,7 @@ MESSAGES: Final = (
     _message(2, Handled(REFUSED, verdicts=(verdict(), verdict(Level.ALERT, at_least=True)))),
     _message(3, Handled(None, f"the message is no JSON: {FORGED}")),
     _message(4, None, StoreError("the topic cannot be reached", hint="see whether it is there"), 61),
-    _message(5, Handled(None, notes=("it came before its time, and waits on",))),
+    _message(5, Handled(None, notes=("it came before its time, and waits on",), attempt=1)),
     _message(6, Handled(OPENED, responses=(OTHER,), notes=("somebody uses this tool's role",)), StoreError("late")),
     Message("", AT, timedelta(), None, StoreError("queue https://…: no answer")),
 )
@@ -76,7 +76,7 @@ def _event(number: int, handled: Handled | None, error: SgComplianceError | None
         "unseen": {},
         **others,
     }
-    return Event(number, AT, handled, error, **made)  # type: ignore[arg-type]
+    return Event(number, AT, handled, error, source=f"e.jsonl, line {number}", **made)  # type: ignore[arg-type]
 
 
 EVENTS: Final = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sg_compliance.errors import EventError
 from sg_compliance.model.security_group import CidrPeer, GroupPeer, identity
-from sg_compliance.realtime.cloudtrail import READERS, parse, parse_text
+from sg_compliance.realtime.cloudtrail import READERS, parse, read_json
 from tests.builders import EVERYONE, EVERYONE_V6, group, permission, tcp
 from tests.event_builders import (
     AUTHORIZE,
@@ -142,7 +142,7 @@ def test_any_request_and_any_response_of_any_call_is(name: str, request: object,
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")) | anything.map(repr))
 def test_any_text_is(body: str) -> None:
     with contextlib.suppress(EventError):
-        parse_text(body, OURS)
+        parse(read_json(body), OURS)
 
 
 Place = tuple[Any, Any]
@@ -202,7 +202,7 @@ def test_a_valid_event_with_some_of_it_broken_is(valid: Json, wrapped: bool, dat
 @given(st.sampled_from(EVENTS))
 def test_a_valid_event_is_no_rejection_and_reads_the_same_as_text(valid: Json) -> None:
     assert outcome(valid) is not None
-    assert outcome(valid) == outcome(envelope(valid)) == parse_text(json.dumps(envelope(valid)), OURS)
+    assert outcome(valid) == outcome(envelope(valid)) == parse(read_json(json.dumps(envelope(valid))), OURS)
 
 
 # Rules mean in an event what they mean in a group.

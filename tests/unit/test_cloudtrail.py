@@ -11,7 +11,7 @@ import pytest
 from sg_compliance.errors import EventError, InputError, RejectedEventError
 from sg_compliance.model.addresses import parse_cidr
 from sg_compliance.model.security_group import Direction, GroupPeer
-from sg_compliance.realtime.cloudtrail import LONGEST_EVENT, READERS, parse, parse_text
+from sg_compliance.realtime.cloudtrail import LONGEST_EVENT, READERS, parse, read_json
 from sg_compliance.realtime.event_fields import MOST
 from sg_compliance.realtime.principals import Ours
 from sg_compliance.realtime.record import ChangeKind, SkipReason
@@ -84,7 +84,7 @@ def test_the_envelope_of_eventbridge_is_the_same_event_as_the_bare_record() -> N
 
 
 def test_the_body_of_a_message_is_the_same_event() -> None:
-    assert parse_text(json.dumps(envelope(OPEN_SSH)), OURS) == changed(OPEN_SSH)
+    assert parse(read_json(json.dumps(envelope(OPEN_SSH))), OURS) == changed(OPEN_SSH)
 
 
 def test_a_change_can_be_hashed_and_compared() -> None:
@@ -720,10 +720,11 @@ def test_more_groups_than_an_event_can_name_are_rejected() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
-        ("[" * 100_000, "RecursionError"),
-        (f'{{"a": {"9" * 5000}}}', "no JSON"),
+        ("", "it ends too early, at column 1"),
+        ("{", "it ends too early, at column 2"),
+        ('{"a": 1,\n"b" 2}', "what stands there is wrong, at its line 2, column 5"),
+        ("[" * 100_000, "it is nested too deeply"),
+        (f'{{"a": {"9" * 5000}}}', "a number in it is too long"),
         ('{"a": NaN}', "NaN"),
         ('{"groupId": 1, "groupId": 2}', "one key twice"),
         (json.dumps({"a": "x" * LONGEST_EVENT}), "more than"),
@@ -732,7 +733,7 @@ def test_more_groups_than_an_event_can_name_are_rejected() -> None:
 )
 def test_a_message_that_is_no_event_is_rejected(body: str, reason: str) -> None:
     with pytest.raises(RejectedEventError, match=reason):
-        parse_text(body, OURS)
+        parse(read_json(body), OURS)
 
 
 def test_a_text_of_an_attacker_is_cut_and_can_be_written_down() -> None:

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sg_compliance.errors import InputError
-from sg_compliance.model.block import Block, BlockState, Target, TargetKind
+from sg_compliance.model.block import Because, Block, BlockState, Target, TargetKind
 from sg_compliance.realtime.block_record import block_of, block_record
 from sg_compliance.realtime.blocking import (
     AUTOMATIC,
     LEFT_ALONE,
     LONGEST,
+    SHORTEST,
     blocked_event,
     blocked_notice,
     checked_lasting,
@@ -28,7 +29,15 @@ from sg_compliance.realtime.blocking import (
     merged,
     new_block,
 )
-from sg_compliance.realtime.containment import Bounds, Refusal, named, refusal, target_of, target_of_arn
+from sg_compliance.realtime.containment import (
+    Bounds,
+    Refusal,
+    check_names_somebody,
+    named,
+    refusal,
+    target_of,
+    target_of_arn,
+)
 from sg_compliance.realtime.deny_policy import ON_ITS_WAY, Standing, deny_document, standing_of, whole
 from sg_compliance.realtime.principals import Ours, Principal
 from tests.blocked_world import ADA, CALLER, DEPLOY, HOUR, SESSION, block, person, session, target, verdict
@@ -373,17 +382,92 @@ def test_causes_are_bounded_and_the_newest_are_kept() -> None:
 
 
 def test_a_lifted_block_runs_no_more_and_is_left_alone_for_a_day() -> None:
-    made = lifted(block(), "zoe", START)
+    made = lifted(block(), "a release \x1b", "zoe", START)
     assert not made.runs(START)
+    assert (made.by, made.lifted) == (block().by, Because("a release \\x1b", "zoe"))
+    assert block_of(json.loads(json.dumps(block_record(made)))) == made
     assert made.expires == START + LEFT_ALONE
     assert block().runs(START)
     assert not block().runs(START + HOUR)
 
 
-@pytest.mark.parametrize("lasting", [timedelta(), timedelta(seconds=-1), LONGEST + timedelta(seconds=1)])
+def test_every_reason_that_somebody_was_blocked_for_is_kept() -> None:
+    first = block()
+    second = merged(replace(first, reason="again", by="zoe", expires=first.expires + HOUR), first, None)
+    third = merged(replace(first, reason="once more", by="eve"), second, None)
+    assert (third.reason, third.by) == ("once more", "eve")
+    assert third.earlier == (Because(first.reason, first.by), Because("again", "zoe"))
+    assert block_of(json.loads(json.dumps(block_record(third)))) == third
+    assert merged(replace(third, earlier=()), third, None).earlier == third.earlier  # begun anew: no other reason
+    many = replace(first, earlier=tuple(Because(str(number), "zoe") for number in range(40)))
+    assert len(merged(replace(first, reason="x"), many, None).earlier) == 20
+
+
+def test_a_block_of_before_is_read_though_it_does_not_say_as_much() -> None:
+    record = block_record(block())
+    del record["earlier"], record["lifted"]
+    assert block_of(record) == block()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "ada",
+        "break-*",
+        "user/ada",
+        "*/ada",
+        "role/rescue/*",
+        "arn:aws:iam::111122223333:user/ada",
+        "arn:aws:iam::*:role/glass",
+        "arn:*:iam::1111*:*/team/ada",
+        "arn:aws:sts::111122223333:assumed-role/deploy",
+    ],
+)
+def test_a_pattern_of_the_break_glass_list_can_name_somebody(pattern: str) -> None:
+    assert check_names_somebody(pattern) == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("", "expected an ARN"),
+        ("*", "names everybody"),
+        ("arn:aws:iam:111122223333:user/ada", "an ARN is written like"),
+        ("arn:aws:iam::1111222233:user/ada", "an ARN is written like"),
+        ("arn:aws:s3:::bucket/ada", "an ARN is written like"),
+        ("arn", "an ARN is written like"),
+        ("user:ada", "an ARN is written like"),
+        ("usr/ada", "neither a user nor a role"),
+        ("group/ada", "neither a user nor a role"),
+        ("assumed-role/deploy", "neither a user nor a role"),
+        ("user/", "neither a user nor a role"),
+        ("arn:aws:iam::111122223333:ada", "neither a user nor a role"),
+        ("arn:aws:iam::111122223333:assumed-role/deploy", "neither a user nor a role"),
+        ("arn:aws:sts::111122223333:assumed-role/deploy/laptop", "names one session"),
+        ("x" * 65, "more than 64"),
+    ],
+)
+def test_a_pattern_that_can_name_nobody_is_refused_with_the_reason(pattern: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_names_somebody(pattern)
+
+
+def test_who_is_of_another_partition_is_not_blocked_from_here() -> None:
+    caller = Bounds(caller="arn:aws:iam::111122223333:user/zoe")
+    found = target_of_arn("arn:aws-cn:iam::111122223333:user/ada", caller)
+    assert isinstance(found, Refusal)
+    assert "is of the partition aws-cn, and who runs this is of aws" in found.reason
+    assert isinstance(target_of_arn("arn:aws:iam::111122223333:user/ada", caller), Target)
+
+
+@pytest.mark.parametrize(
+    "lasting",
+    [timedelta(), timedelta(seconds=-1), SHORTEST - timedelta(seconds=1), LONGEST + timedelta(seconds=1)],
+)
 def test_a_block_lasts_for_some_time_and_not_for_long(lasting: timedelta) -> None:
-    with pytest.raises(InputError, match="7d at most"):
+    with pytest.raises(InputError, match="a block lasts from 1m to 7d"):
         checked_lasting(lasting)
+    assert checked_lasting(SHORTEST) == SHORTEST
     assert checked_lasting(LONGEST) == LONGEST
     assert AUTOMATIC == HOUR
 

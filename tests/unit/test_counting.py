@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sg_compliance.aws.ec2_lookup import Ec2Lookup
 from sg_compliance.errors import RejectedEventError, SgComplianceError, StoreError
 from sg_compliance.model.notice import NoticeKind
 from sg_compliance.model.security_group import Place
@@ -272,6 +273,33 @@ def test_a_message_that_comes_again_repeats_no_suspicion_and_loses_none(quiet: R
     quiet.windows.take = usual  # type: ignore[method-assign]
     quiet.respond(body)
     assert len(suspicions(quiet)) == 1
+
+
+def test_who_cannot_be_told_of_is_counted_all_the_same(quiet: ResponseWorld) -> None:
+    quiet.told.failure, quiet.containing = StoreError("nobody listens"), Holding()
+    for number in range(11):
+        body = quiet.open_ssh(WEB, f"10.0.{number}.0/24", who=OURS._replace(arn=f"{OURS.arn}x"))
+        with pytest.raises(StoreError):
+            quiet.respond(body)
+    assert {each.level.value for each in quiet.containing.asked} == {"alert"}
+
+
+def test_a_call_is_counted_also_where_its_groups_cannot_be_found(
+    quiet: ResponseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("throttled")
+
+    monkeypatch.setattr(Ec2Lookup, "named", fail)
+    quiet.containing = Holding()
+    for number in range(11):
+        event = json.loads(quiet.open_ssh(WEB, f"10.0.{number}.0/24"))
+        del event["detail"]["requestParameters"]["groupId"]
+        event["detail"]["requestParameters"]["groupName"] = "web"
+        event["detail"]["responseElements"] = {"_return": True}
+        with pytest.raises(StoreError):
+            quiet.respond(json.dumps(event))
+    assert [each.level.value for each in quiet.containing.asked] == ["alert"]
 
 
 # ---- who is held back ----

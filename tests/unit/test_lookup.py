@@ -18,7 +18,7 @@ from sg_compliance.local.files import FileInventory
 from sg_compliance.local.lookup import FileLookup
 from sg_compliance.model.security_group import Place
 from sg_compliance.policy.parse import parse_policy
-from sg_compliance.realtime.cloudtrail import parse_text
+from sg_compliance.realtime.cloudtrail import parse, read_json
 from sg_compliance.realtime.principals import Ours
 from sg_compliance.realtime.record import Change, ChangeKind
 from tests.builders import ACCOUNT, EVERYONE, REGION, document, prohibit_every_peer, raw_group, tcp
@@ -80,6 +80,34 @@ def test_a_group_is_found_in_whatever_file_it_is(looked: Any) -> None:  # noqa: 
     assert len(found.named(ACCOUNT, REGION, ["web"])) == 601
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"groups.json": "{"}, "groups.json"),
+        ({"groups.json": {"SecurityGroups": []}}, "there is no security group in the files"),
+        ({"groups.json": groups(raw_group()), "other.json": {}}, "other.json: no SecurityGroups in it"),
+        ({"groups.json": json.dumps(groups(raw_group()))[:-3]}, "groups.json"),
+        ({"groups.json": groups(raw_group(), {"x": 1})}, "without a GroupId"),
+    ],
+)
+def test_files_that_cannot_be_used_are_told_of_at_the_start(looked: Any, files: Any, said: str) -> None:  # noqa: ANN401
+    with pytest.raises(InputError, match=said) as caught:
+        looked(files).check()
+    assert caught.value.hint
+
+
+def test_what_a_snapshot_could_not_read_is_no_fault_of_the_file(looked: Any) -> None:  # noqa: ANN401
+    skipped = {"what": "security groups", "reason": "denied", "account_id": ACCOUNT, "region": "eu-central-1"}
+    looked({"groups.json": {**groups(raw_group()), "Skipped": [skipped]}}).check()
+
+
+def test_a_region_that_no_group_is_of_is_refused(looked: Any) -> None:  # noqa: ANN401
+    found = looked({"groups.json": groups(raw_group())}, region=REGION)
+    found.check([REGION])
+    with pytest.raises(InputError, match=f"no group of us-east-1 in the files, but of {REGION}"):
+        found.check(["us-east-1"])
+
+
 def test_no_name_is_no_groups_name(looked: Any) -> None:  # noqa: ANN401
     found = looked({"groups.json": groups(raw_group(GroupName=""))}, region=REGION)
     assert found.named(ACCOUNT, REGION, ["", " "]) == []
@@ -126,7 +154,9 @@ def test_a_file_that_breaks_off_is_told_and_not_taken_for_all_there_is(looked: A
     ],
 )
 def test_an_event_leads_to_the_group_that_it_touched(event: str, kind: ChangeKind, name: str) -> None:
-    change = parse_text((ROOT / "tests" / "data" / "events" / f"{event}.json").read_text(encoding="utf-8"), Ours())
+    change = parse(
+        read_json((ROOT / "tests" / "data" / "events" / f"{event}.json").read_text(encoding="utf-8")), Ours()
+    )
     assert isinstance(change, Change)
     assert change.kind is kind
     here = (change.account_id, change.region)

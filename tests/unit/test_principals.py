@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,9 @@ from sg_compliance.realtime.containment import Refusal, target_of
 from sg_compliance.realtime.principals import Ours, Standing, is_role, principal, roles_at_home
 from tests.builders import ACCOUNT, document
 from tests.event_builders import USER, session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OTHER = "444455556666"
 FUNCTION = "sg-compliance-dev-respond"
@@ -86,8 +90,27 @@ def test_roles_are_named_or_given_by_arn() -> None:
     assert not any(map(is_role, ["", "a b", "dev-*", USER["arn"], "path/name", "x" * 65]))
 
 
-def parsed() -> ParsedPolicy:
-    return parse_policy(json.dumps(document()), "policy.json")
+def test_case_is_no_part_of_a_roles_name() -> None:
+    assert standing(SCAN.upper(), "sg-compliance") is Standing.OWN
+    assert standing(SIBLING.upper(), "x") is Standing.OWN
+    named = Ours(frozenset({"X"}), session_names=frozenset({"sg-compliance"}))
+    assert standing("x", "sg-compliance", ours=named) is Standing.OWN
+    by_arn = Ours(role_arns=frozenset({f"arn:aws:iam::{ACCOUNT}:role/Closer"}), session_names=frozenset({"s"}))
+    assert standing("closeR", "s", ours=by_arn) is Standing.OWN
+    assert standing("closeR", "S", ours=by_arn) is Standing.IMPOSTOR
+
+
+def parsed(accounts: Sequence[str] = ()) -> ParsedPolicy:
+    configs = [{"account_id": each, "enforcement_level": "monitor"} for each in accounts]
+    return parse_policy(json.dumps(document(accounts_config=configs)), "policy.json")
+
+
+def test_events_are_of_accounts_that_somebody_named_and_of_no_other() -> None:
+    named = parsed([OTHER])
+    assert ours_of(Where(), parsed(), caller=US).accounts == frozenset({ACCOUNT})
+    assert ours_of(Where(), named, caller=US).accounts == frozenset({ACCOUNT, OTHER})
+    assert ours_of(Where(accounts=("999999999999",)), named, caller=US).accounts == frozenset({"999999999999"})
+    assert ours_of(Where(), named).accounts is None
 
 
 def test_who_runs_the_command_is_ours_and_so_are_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:

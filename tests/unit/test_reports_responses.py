@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from sg_compliance.errors import RejectedEventError
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.outcome import Outcome, Status
 from sg_compliance.realtime.response import Handled, Reaction
@@ -21,12 +22,12 @@ from sg_compliance.reports.responses import (
     shown,
 )
 from sg_compliance.reports.simulation import event_lines, event_record
-from tests.golden.happenings import EVENTS, FORGED, MESSAGES, OPENED, OTHER, would
+from tests.golden.happenings import EVENTS, FORGED, MESSAGES, OPENED, OTHER, REFUSED, would
 from tests.unit.test_reports_golden import shown as as_shown
 
 KEYS = {
     *("schema_version", "message_id", "time", "latency_seconds", "comes_again", "error", "rejected", "event"),
-    *("skipped", "responses", "mass_operations", "notes"),
+    *("skipped", "responses", "mass_operations", "notes", "next_step", "second_look", "second_looks_awaited"),
 }
 
 
@@ -75,6 +76,38 @@ def test_a_message_is_one_line_of_json_whatever_came_of_it() -> None:
     }
 
 
+def test_a_second_look_is_told_apart_from_an_event() -> None:
+    looked = MESSAGES[0]._replace(handled=Handled(OPENED, responses=(OTHER,), attempt=2))
+    (line,) = message_lines(looked)
+    assert "  second look 2 after AuthorizeSecurityGroupIngress by " in line.plain
+    assert message_record(looked)["second_look"] == 2
+    assert message_record(MESSAGES[0])["second_look"] is None
+    passed = MESSAGES[1]._replace(handled=Handled(REFUSED, attempt=1))
+    assert "second look 1 after " in next(message_lines(passed)).plain
+    early = MESSAGES[4]._replace(handled=Handled(None, notes=("x",), attempt=3))
+    assert "second look 3  nothing to do" in next(message_lines(early)).plain
+
+
+def test_nobody_is_promised_a_look_that_is_not_waited_for() -> None:
+    once = MESSAGES[0]._replace(awaited=False)
+    *_, line = message_lines(once)
+    assert "; to be looked at again at 12:05:01 UTC, which --once does not wait for: the next scan" in line.plain
+    assert message_record(once)["second_looks_awaited"] is False
+
+
+def test_what_is_rejected_says_the_place_the_reason_and_the_next_step() -> None:
+    said = as_shown(event_lines(EVENTS[2]))
+    assert said.startswith("event 3  e.jsonl, line 3: rejected: the message is no JSON")
+    assert "  help: it would be put with the dead letters: mend the event, and try it again\n" in said
+    assert event_record(EVENTS[2])["source"] == "e.jsonl, line 3"
+    other = EVENTS[2]._replace(handled=Handled(None, "none of ours", next_step="name it: --accounts"))
+    assert "help: name it: --accounts" in as_shown(event_lines(other))
+    usual = EVENTS[2]._replace(handled=Handled(None, "x", next_step=RejectedEventError.USUAL_HINT))
+    assert "dead letter queue" not in as_shown(event_lines(usual))
+    (line,) = message_lines(MESSAGES[2]._replace(handled=other.handled))
+    assert "rejected: none of ours; name it: --accounts" in line.plain
+
+
 def test_what_was_changed_says_how_to_undo_it_in_json() -> None:
     outcome = Outcome(would().place, "web", Status.CHANGED, backup_id="sg-1-backup")
     response = would(Reaction.CHANGED, outcome=outcome)
@@ -117,6 +150,8 @@ def test_the_beginning_is_loud_where_groups_are_changed() -> None:
     loud = as_shown(beginning_lines(applying=True, accounts=("111122223333",), **made))  # type: ignore[arg-type]
     assert loud.startswith("GROUPS WILL BE CHANGED in 111122223333, as arn:")
     assert "severity high or worse, at most 7 groups an hour" in loud
-    quiet = as_shown(beginning_lines(applying=False, accounts=(), **made))  # type: ignore[arg-type]
+    assert "events of other accounts than 111122223333 are rejected\n" in loud
+    quiet = as_shown(beginning_lines(applying=False, accounts=("1", "2"), named=False, **made))  # type: ignore[arg-type]
     assert quiet.startswith("DRY RUN: no group is changed")
+    assert "than 1, 2 are rejected: your own and those in the policy's accounts_config; to name others: --acc" in quiet
     assert "\x1b" not in loud + quiet

@@ -129,7 +129,9 @@ _SERVICES: Final = {
     ),
     "s3": frozenset({"GetObject", "HeadBucket", "ListObjectsV2", "PutObject"}),
     "sns": frozenset({"Publish"}),
-    "sqs": frozenset({"ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage", "SendMessage"}),
+    "sqs": frozenset(
+        {"ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"}
+    ),
     "ssm": frozenset({"GetParameter", "PutParameter"}),
     "iam": frozenset(f"{verb}{kind}Policy" for verb in ("Delete", "Get", "Put") for kind in ("Role", "User")).union(
         {"GetRole", "GetUser"}

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from sg_compliance.aws.failures import malformed
 from sg_compliance.aws.stores import storing
+from sg_compliance.enforcement.refusals import DENIED
+from sg_compliance.errors import AwsError, StoreError
 from sg_compliance.interfaces import Message
 from sg_compliance.model.visible import visible
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 SENDING: Final = frozenset({"kms:Decrypt", "kms:GenerateDataKey", "sqs:SendMessage"})
 RECEIVING: Final = frozenset({"kms:Decrypt", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"})
-IAM_ACTIONS: Final = SENDING | RECEIVING
+CHECKING: Final = frozenset({"sqs:GetQueueAttributes"})
+IAM_ACTIONS: Final = SENDING | RECEIVING | CHECKING
 
 LONGEST_DELAY: Final = timedelta(minutes=15)
 _LONGEST_HIDDEN: Final = timedelta(hours=12)
@@ -45,6 +48,10 @@ class SqsLater:
     def __init__(self, sessions: Sessions, queue_url: str) -> None:
         self._queue = _Queue(sessions, queue_url)
 
+    def check(self) -> None:
+        """See that there is such a queue. Calls: 1. Raises StoreError, AwsError."""
+        self._queue.check()
+
     def look(self, look: SecondLook, delay: timedelta) -> None:
         """Send it. Raises StoreError."""
         wait = min(max(delay, timedelta()), LONGEST_DELAY)
@@ -56,6 +63,10 @@ class SqsDeadLetters:
 
     def __init__(self, sessions: Sessions, queue_url: str) -> None:
         self._queue = _Queue(sessions, queue_url)
+
+    def check(self) -> None:
+        """See that there is such a queue. Calls: 1. Raises StoreError, AwsError."""
+        self._queue.check()
 
     def put(self, body: str, reason: str) -> None:
         """Send it. Raises StoreError."""
@@ -108,6 +119,15 @@ class _Queue:
         self.name = f"queue {url}"
         parts = (urlsplit(url).hostname or "").split(".")
         self._region = parts[1] if parts[0] == "sqs" and len(parts) > 3 else ""  # noqa: PLR2004  sqs.REGION.amazonaws.com
+
+    def check(self) -> None:
+        """See that it is there. Who may not ask is believed: to send takes another permission."""
+        try:
+            with storing(self.name):
+                self.client(CHECKING).get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        except StoreError as error:
+            if not isinstance(error.__cause__, AwsError) or error.__cause__.code not in DENIED:
+                raise
 
     def send(self, body: str, **others: object) -> None:
         with storing(self.name):

@@ -11,8 +11,8 @@ from sg_compliance.bootstrap import role_names_of, sessions_of
 from sg_compliance.bootstrap.board import board
 from sg_compliance.bootstrap.enforcement import SystemClock, new_run
 from sg_compliance.errors import InputError
-from sg_compliance.policy.automation import check_pattern
-from sg_compliance.realtime.containment import Bounds
+from sg_compliance.model.visible import visible
+from sg_compliance.realtime.containment import Bounds, check_names_somebody
 from sg_compliance.realtime.principals import Ours, is_role, roles_at_home
 from sg_compliance.workflows.containing import Containing
 
@@ -33,18 +33,17 @@ _FILE: Final = "journal.sqlite"
 def break_glass(given: Iterable[str] = ()) -> tuple[str, ...]:
     """The patterns of who is never blocked: those of the environment, with commas between, and these.
 
-    Raises InputError for what is no pattern: a misspelt one would protect nobody.
+    Raises InputError for what can be nobody's: a misspelt one would protect nobody.
     """
-    of_environment = os.environ.get(BREAK_GLASS_VARIABLE, "").split(",")
-    patterns = tuple(dict.fromkeys(each.strip() for each in (*of_environment, *given) if each.strip()))
-    for each in patterns:
+    of_environment = [each.strip() for each in os.environ.get(BREAK_GLASS_VARIABLE, "").split(",")]
+    places = [(each, f"${BREAK_GLASS_VARIABLE}") for each in of_environment if each]
+    places += [(each.strip(), "--break-glass") for each in given]
+    for each, where in places:
         try:
-            check_pattern(each)
+            check_names_somebody(each)
         except ValueError as error:
-            raise InputError(
-                f"break-glass list, {each!r}: {error}", hint=f"mend it in ${BREAK_GLASS_VARIABLE}"
-            ) from error
-    return patterns
+            raise InputError(f"break-glass list, {visible(repr(each))}: {error}", hint=f"mend it in {where}") from error
+    return tuple(dict.fromkeys(each for each, _ in places))
 
 
 def function_roles(caller: str) -> frozenset[str]:

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def lookup(where: Where, policy: ParsedPolicy) -> Iterator[Lookup]:
+def lookup(where: Where, policy: ParsedPolicy, *, checked: bool = False) -> Iterator[Lookup]:
     """Single groups in files where there are sources, else in AWS, with the role for scans.
 
+    `checked`: files are read once before, so that what cannot be used is told at the beginning.
     A call of AWS is given up early: who asks has a time limit, and can ask again. Raises SgComplianceError.
     """
     if where.sources:
         from sg_compliance.local.lookup import FileLookup
 
         with inventory(where, policy) as found:
-            yield FileLookup(found)
+            files = FileLookup(found)
+            if checked:
+                files.check(where.regions)
+            yield files
         return
     from sg_compliance.aws.ec2_lookup import Ec2Lookup
 

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sg_compliance.aws.session import Sessions
+    from sg_compliance.aws.sqs import SqsDeadLetters
     from sg_compliance.bootstrap import Where
     from sg_compliance.bootstrap.enforcement import State
     from sg_compliance.interfaces import (
-        DeadLetters,
         Document,
         FindingHistory,
         Lookup,
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
         RuleWriter,
         Slots,
     )
+    from sg_compliance.local.dead_letters import FileDeadLetters
+    from sg_compliance.local.event_file import EventText
     from sg_compliance.local.later import MemoryLater
     from sg_compliance.model.concession import Concession
     from sg_compliance.policy.parse import ParsedPolicy
@@ -87,16 +89,29 @@ def ours_of(
 ) -> Ours:
     """What is ours: the roles of this deployment, those that the policy names, and `also`; under our session name.
 
-    And, in the account that no role is assumed in, `caller`: the ARN of who runs this; and the functions' roles.
+    And, in the account that no role is assumed in, `caller`: the ARN of who runs this; and the functions' roles. The
+    accounts are those of `where`, else those of `accounts_of`; every one where nobody runs this.
     """
     names = (where.role_name, where.change_role_name, contain_role, *role_names_of(policy).values(), *also)
     return Ours(
         role_names=frozenset(name.rpartition("/")[2] for name in names),
         session_names=frozenset({where.session_name}),
-        accounts=frozenset(where.accounts) or None,
+        accounts=frozenset(accounts_of(where, policy, caller)) or None,
         function_roles=function_roles(caller),
         callers=frozenset({caller} - {""}),
     )
+
+
+def accounts_of(where: Where, policy: ParsedPolicy, caller: str) -> tuple[str, ...]:
+    """The accounts that events may be of: those asked for, else the caller's (an ARN) and those that the policy names.
+
+    Never any account that an event happens to name: its role would be assumed, with our external id. None without a
+    caller, where no role is assumed at all.
+    """
+    if where.accounts or not caller:
+        return where.accounts
+    named = (each.account_id for each in policy.document.accounts_config)
+    return tuple(dict.fromkeys((caller.split(":")[4], *named)))
 
 
 class PolicyFile:
@@ -116,7 +131,7 @@ class PolicyFile:
 
 
 class FromQueue(NamedTuple):
-    """Responds to what a queue brings, as `by`, at first under `policy`.
+    """Responds to what a queue brings, as `by`, at first under `policy`, which may name the `accounts`.
 
     `looks`: second looks that are kept in this process, if they are.
     """
@@ -125,6 +140,7 @@ class FromQueue(NamedTuple):
     by: str
     policy: ParsedPolicy
     looks: MemoryLater | None
+    accounts: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -142,7 +158,8 @@ def from_queue(  # noqa: PLR0913  where everything is
     """What takes messages from a queue and responds to them; the policy is read anew for each batch.
 
     Second looks wait in this process where no queue is named for them. Dead letters go beside a state in a folder.
-    `warn` gets what is wrong with a policy that was changed. Raises SgComplianceError, and nothing is made then.
+    What cannot be sent to, or written, is found out before the first message. `warn` gets what is wrong with a policy
+    that was changed. Raises SgComplianceError, and nothing is made then.
     """
     from sg_compliance.aws.sqs import SqsInbox, SqsLater
     from sg_compliance.local.later import MemoryLater
@@ -152,6 +169,10 @@ def from_queue(  # noqa: PLR0913  where everything is
     clock, metrics = SystemClock(), _metrics(queue)
     letters, by = _letters(queue, state, home), home.caller().arn
     looks = None if queue.recheck_url else MemoryLater(clock)
+    later = looks or SqsLater(home, queue.recheck_url)
+    if isinstance(later, SqsLater):
+        later.check()
+    letters.check()
     with ExitStack() as opened:
         kept = opened.enter_context(stores(state, where))
         source = PolicySource(policy, kept.notifier, metrics, clock, warn, kept_for=timedelta())
@@ -160,7 +181,7 @@ def from_queue(  # noqa: PLR0913  where everything is
             writer=_writer(home, parsed),
             stores=kept,
             history=opened.enter_context(_history(state, home)),
-            later=SqsLater(home, queue.recheck_url) if looks is None else looks,
+            later=later,
             dead_letters=letters,
             metrics=metrics,
             slots=opened.enter_context(_slots(state, home, terms)),
@@ -172,7 +193,8 @@ def from_queue(  # noqa: PLR0913  where everything is
         making = _Making(around, windows, source, where, environment, reading, home)
         patient = sessions_of(where, where.change_role_name, CHANGING)  # an empty queue answers once the wait is over
         inbox = SqsInbox(patient, queue.url, _DRAINING_SECONDS if queue.drained else _WAIT_SECONDS)
-        yield FromQueue(Receiving(inbox, making.responding, clock, stop, looks), by, parsed, looks)
+        accounts = accounts_of(where, parsed, by)
+        yield FromQueue(Receiving(inbox, making.responding, clock, stop, looks), by, parsed, looks, accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +222,8 @@ class _Making:
         return responding(around, self.windows, evaluator, ours_of(self.where, parsed, caller=before.by))
 
 
-def event_texts(source: str) -> list[str]:
-    """The events of a file, or of standard input (`-`), each as text. Raises InputError."""
+def event_texts(source: str) -> list[EventText]:
+    """The events of a file, or of standard input (`-`), each as text, and where it stands. Raises InputError."""
     from sg_compliance.local import event_file
 
     return event_file.event_texts(source)
@@ -213,7 +235,9 @@ def simulation(  # noqa: PLR0913  where everything is
 ) -> Iterator[Simulating]:
     """What says what would come of events: nothing is changed, nobody is told, and nothing is kept or made.
 
-    What earlier runs have left in the state counts, findings apart: none is known of yet. Raises SgComplianceError.
+    What earlier runs have left in the state counts, findings apart: none is known of yet. Without files events of
+    accounts that are not ours are rejected, as they would be. Raises SgComplianceError: for files that cannot be read,
+    too, before anything is asked of them.
     """
     from sg_compliance.local.history import SqliteHistory
     from sg_compliance.local.kept import KeptLetters, KeptNotices, MemoryWindows, NoSlots, NoWriter
@@ -221,11 +245,12 @@ def simulation(  # noqa: PLR0913  where everything is
     from sg_compliance.local.metrics import NoMetrics
 
     notices, clock = KeptNotices(), SystemClock()
+    caller = "" if where.sources else sessions_of(where, where.role_name, CHANGING).caller().arn
     with ExitStack() as opened:
         kept = opened.enter_context(stores(state, where, reading=True))
         history = opened.enter_context(closing(SqliteHistory(Path(":memory:"))))
         around = Surroundings(
-            lookup=opened.enter_context(lookup(where, policy)),
+            lookup=opened.enter_context(lookup(where, policy, checked=True)),
             writer=NoWriter(),
             stores=kept,
             history=history,
@@ -243,7 +268,7 @@ def simulation(  # noqa: PLR0913  where everything is
             MemoryWindows(),
             notices,
             lambda time: _evaluator(policy, environment, granted, time),
-            ours=ours_of(where, policy, our_roles),
+            ours=ours_of(where, policy, our_roles, caller=caller),
             now=clock.now(),
         )
 
@@ -273,12 +298,17 @@ def _writer(sessions: Sessions, policy: ParsedPolicy) -> RuleWriter:
 
 
 def _metrics(queue: Queue) -> Metrics:
+    """Where figures go. Raises StoreError where they cannot."""
     from sg_compliance.local.metrics import FileMetrics, NoMetrics
 
-    return FileMetrics(queue.metrics, SystemClock()) if queue.metrics else NoMetrics()
+    if queue.metrics is None:
+        return NoMetrics()
+    found = FileMetrics(queue.metrics, SystemClock())
+    found.check()
+    return found
 
 
-def _letters(queue: Queue, state: State, home: Sessions) -> DeadLetters:
+def _letters(queue: Queue, state: State, home: Sessions) -> SqsDeadLetters | FileDeadLetters:
     """Where dead letters go. Raises InputError where nobody says so, and no folder is there to keep them in."""
     from sg_compliance.aws.sqs import SqsDeadLetters
     from sg_compliance.local.dead_letters import FileDeadLetters

@@ -16,7 +16,7 @@ from sg_compliance.bootstrap import shipped_policies
 from sg_compliance.enforcement.guards import MOST_GROUPS
 from sg_compliance.errors import InputError
 from sg_compliance.model.finding import Severity
-from sg_compliance.policy.automation import check_pattern
+from sg_compliance.realtime.containment import check_names_somebody
 from sg_compliance.realtime.principals import is_role
 
 if TYPE_CHECKING:
@@ -132,9 +132,9 @@ def _patterns(value: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(_LIST.split(value.strip())))
     try:
         for each in found:
-            check_pattern(each)
+            check_names_somebody(each)
     except ValueError as error:
-        raise _WrongError(str(error).removeprefix("expected ")) from error
+        raise _WrongError(f"ARNs or names of users and roles, with * and ? for what varies ({error})") from error
     return found
 
 

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
     from sg_compliance.workflows.transaction import Stores
 
 
-KEPT: Final = ("backups", "journal.sqlite", "audit.jsonl", "paused.json", "notices.jsonl")
+JOURNAL: Final = "journal.sqlite"
+KEPT: Final = ("backups", JOURNAL, "audit.jsonl", "paused.json", "notices.jsonl")
 """What stands in a folder where something is kept."""
 
 
 def anything_kept(state: State) -> bool:
     """Whether anything was ever kept there, as far as a look at the folder tells."""
     return state.exists() and (state.is_remote or any((Path(state.place()) / name).exists() for name in KEPT))
+
+
+def journal_kept(state: State) -> bool:
+    """Whether there can be records of blocks and of operations, which stand beside the journal."""
+    return state.is_remote or (Path(state.place()) / JOURNAL).exists()
 
 
 @contextmanager

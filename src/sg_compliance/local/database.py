@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from sg_compliance.errors import StoreError
-from sg_compliance.local.durable import PRIVATE_FILE, make_folder, storing
+from sg_compliance.local.durable import make_folder, make_private, storing
 from sg_compliance.local.reading import connect_reading
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         make_folder(self._path.parent)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+        make_private(self._path)
         return sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
 
     def _prepare_or_close(self, schema: str) -> None:

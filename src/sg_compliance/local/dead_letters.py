@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from sg_compliance.local.durable import append_line, storing
+from sg_compliance.local.durable import append_line, check_appendable, storing
 from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ class FileDeadLetters:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
+
+    def check(self) -> None:
+        """See that it can be written. Raises StoreError."""
+        with storing(self._path, "dead letters cannot be written"):
+            check_appendable(self._path)
 
     def put(self, body: str, reason: str) -> None:
         """Add a line, and see to it that it is on the disk. Raises StoreError."""

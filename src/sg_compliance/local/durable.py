@@ -116,6 +116,29 @@ def append_line(path: Path, line: str, *, sync: bool = False) -> None:
         os.close(descriptor)
 
 
+def make_private(path: Path) -> None:
+    """Make an empty file for this user only, where there is none. Raises OSError.
+
+    A file that is there is not opened: to close it would give up the locks that SQLite has on it in this process
+    (SQLite, "How To Corrupt An SQLite Database File", POSIX advisory locks). SQLite gives the same mode to the files
+    that it keeps beside it.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+
+
+def check_appendable(path: Path) -> None:
+    """See that lines can be added to the file, or that it can be made; nothing of it is left. Raises OSError."""
+    if what := no_file(path):
+        raise FileExistsError(errno.EEXIST, f"is {what}, and no file", str(path))
+    if path.exists():
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC))
+        return
+    make_folder(path.parent)
+    with _spare(path, b""):
+        pass
+
+
 def make_folder(folder: Path) -> None:
     """Make the folder, and those above it, for this user only; each is on the disk before what goes into it."""
     if folder.is_dir():

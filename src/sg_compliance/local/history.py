@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sg_compliance.enforcement.wire import sortable
 from sg_compliance.errors import InputError
+from sg_compliance.local.durable import make_private
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.remembered import (
     NEVER,
@@ -77,6 +78,7 @@ _DATE: Final = "UPDATE finding SET first_seen = ?, last_seen = ? WHERE id = ?"
 _OF_PLACE: Final = f"{_SELECT} WHERE group_id = ? AND account_id = ? AND region = ? AND rank IS NOT NULL"
 _FORGET: Final = "DELETE FROM finding WHERE gone_at < ? AND last_seen <= gone_at"
 _AT_ONCE: Final = 500
+_IN_MEMORY: Final = ":memory:"
 _WAIT_SECONDS: Final = 30.0
 _SEVERITIES: Final = {severity.rank: severity for severity in Severity}
 
@@ -87,15 +89,18 @@ _Row: TypeAlias = "tuple[Any, ...]"
 class SqliteHistory:
     """The FindingHistory socket. Times are kept in UTC, as text that sorts; the first ones to the second.
 
-    What was gone for two days is forgotten. Raises InputError.
+    What was gone for two days is forgotten. A file that is made is for this user only, and so is what SQLite keeps
+    beside it. Raises InputError.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         try:
+            if str(path) != _IN_MEMORY:
+                make_private(path)
             self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
@@ -106,8 +111,9 @@ class SqliteHistory:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> InputError:
+        said = getattr(error, "strerror", None) or error
         return InputError(
-            f"{self._path}: cannot be used as a history of findings: {error}",
+            f"{self._path}: cannot be used as a history of findings: {said}",
             hint="give a file that sg-compliance made, or one that is not there",
         )
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sg_compliance.errors import AwsError
+from sg_compliance.errors import AwsError, InputError
 from sg_compliance.interfaces import Looked, Page, Shard
 from sg_compliance.model.scan import Skipped
 from sg_compliance.model.security_group import PrefixListPeer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sg_compliance.interfaces import Inventory
     from sg_compliance.model.security_group import Place, SecurityGroup
 
 _NOT_THERE: Final = "InvalidGroup.NotFound"
+_HINT: Final = "give the output of: aws ec2 describe-security-groups"
 
 
 class FileLookup:
@@ -29,6 +30,27 @@ class FileLookup:
         found = list(inventory.shards())
         self._shards = [each for each in found if isinstance(each, Shard)]
         self._skipped = [each for each in found if isinstance(each, Skipped) and each.wanted]
+
+    def check(self, regions: Sequence[str] = ()) -> None:
+        """See that all of the files can be read, and that groups are in them, of these regions if there are any.
+
+        Raises InputError. What a snapshot could not read at its time is no fault of the file.
+        """
+        skipped, found = list(self._skipped), set[str]()
+        for shard in self._shards:
+            for part in self._inventory.read(shard):
+                if isinstance(part, Page):
+                    found.update(group.region for group in part.groups)
+                else:
+                    skipped.append(part)
+        broken = [each for each in skipped if each.wanted and not each.account_id]
+        if broken:
+            raise InputError(broken[0].reason, hint=broken[0].hint or _HINT)
+        if not found:
+            raise InputError("there is no security group in the files", hint=_HINT)
+        if regions and found.isdisjoint(regions):
+            said = f"there is no group of {', '.join(regions)} in the files, but of {', '.join(sorted(found))}"
+            raise InputError(said, hint="leave --regions out where the files say where their groups are")
 
     def group(self, place: Place) -> Looked:
         """The group as it stands in the files. Raises AwsError with a code of `GONE` where it is in none."""
@@ -50,7 +72,7 @@ class FileLookup:
         elif self._skipped:
             hint = f"see why not all was read: {self._skipped[0].reason}"
         else:
-            hint = "give the output of: aws ec2 describe-security-groups, of that account and region"
+            hint = f"{_HINT}, of that account and region"
         return AwsError(message, code=_NOT_THERE, hint=hint)
 
     def named(self, account_id: str, region: str, names: Iterable[str]) -> list[Place]:

@@ -7,7 +7,7 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sg_compliance.local.durable import append_line
+from sg_compliance.local.durable import append_line, check_appendable, storing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,11 @@ class FileMetrics:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
+
+    def check(self) -> None:
+        """See that it can be written. Raises StoreError."""
+        with storing(self._path, "figures cannot be written"):
+            check_appendable(self._path)
 
     def put(self, metric: Metric) -> None:
         """Add a line. A figure that is no number is left out."""

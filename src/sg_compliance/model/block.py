@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,11 +57,19 @@ class BlockState(StrEnum):
     LIFTED = "lifted"
 
 
+class Because(NamedTuple):
+    """Why something was done, and by whom."""
+
+    reason: str
+    by: str
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One block. `before`: of a role, sessions issued before this time are denied; of a user it has no meaning.
 
-    `causes` are the keys of the verdicts that it was made for, so that none is answered twice.
+    `reason` and `by` are those of the last time that it was asked for, `earlier` those of the times before. `causes`
+    are the keys of the verdicts that it was made for, so that none is answered twice. `lifted` says who took it away.
     """
 
     target: Target
@@ -72,6 +80,8 @@ class Block:
     before: datetime
     state: BlockState = BlockState.BEGUN
     causes: tuple[str, ...] = ()
+    earlier: tuple[Because, ...] = ()
+    lifted: Because | None = None
 
     @property
     def id(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sg_compliance.model.block import Block, BlockState, Target, TargetKind
+from sg_compliance.model.block import Because, Block, BlockState, Target, TargetKind
 
 _VERSION: Final = 1
 
@@ -28,11 +28,16 @@ def block_record(block: Block) -> dict[str, Any]:
         "before": block.before.isoformat(),
         "state": block.state.value,
         "causes": list(block.causes),
+        "earlier": [each._asdict() for each in block.earlier],
+        "lifted": block.lifted._asdict() if block.lifted else None,
     }
 
 
 def block_of(record: dict[str, Any]) -> Block:
-    """The block that was written. Raises ValueError, KeyError, TypeError where it is none."""
+    """The block that was written. Raises ValueError, KeyError, TypeError where it is none.
+
+    Of an older one `earlier` and `lifted` are not known; where it is lifted, `by` is who did that.
+    """
     if record["version"] != _VERSION:
         message = f"version {record['version']!r} is not known here"
         raise ValueError(message)
@@ -47,11 +52,17 @@ def block_of(record: dict[str, Any]) -> Block:
         before=_time(record, "before"),
         state=BlockState(record["state"]),
         causes=tuple(str(each) for each in record["causes"]),
+        earlier=tuple(_because(each) for each in record.get("earlier", ())),
+        lifted=_because(record["lifted"]) if record.get("lifted") else None,
     )
     if record["id"] != block.id:
         message = f"it is kept as {record['id']!r}, and is {block.id}"
         raise ValueError(message)
     return block
+
+
+def _because(record: dict[str, Any]) -> Because:
+    return Because(_text(record, "reason"), _text(record, "by"))
 
 
 def _text(record: dict[str, Any], key: str) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sg_compliance.errors import InputError
-from sg_compliance.model.block import Block, BlockState, TargetKind
+from sg_compliance.model.block import Because, Block, BlockState, TargetKind
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.notice import Notice, NoticeKind
 from sg_compliance.model.visible import visible
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sg_compliance.realtime.deny_policy import Standing
     from sg_compliance.realtime.verdict import Verdict
 
+SHORTEST: Final = timedelta(minutes=1)
+"""What is over before IAM has spread it keeps nobody out."""
+BOUNDS: Final = "from 1m to 7d"
 LONGEST: Final = timedelta(days=7)
 """What is to last longer is no containment: take the keys or the role away."""
 AUTOMATIC: Final = timedelta(hours=1)
@@ -35,8 +38,8 @@ Event = dict[str, Any]
 
 def checked_lasting(lasting: timedelta) -> timedelta:
     """How long a block is to last. Raises InputError."""
-    if not timedelta() < lasting <= LONGEST:
-        raise InputError("a block lasts for more than no time, and for 7d at most", hint="give --for 1h, or up to 7d")
+    if not SHORTEST <= lasting <= LONGEST:
+        raise InputError(f"a block lasts {BOUNDS}, and this is {lasting}", hint="give --for 1h, or up to 7d")
     return lasting
 
 
@@ -73,15 +76,23 @@ def merged(wanted: Block, kept: Block | None, standing: Standing | None) -> Bloc
         causes = tuple(dict.fromkeys((*kept.causes, *wanted.causes)))[-_MOST_CAUSES:]
         expires, before = max(made.expires, kept.expires), max(made.before, kept.before)
         made = replace(made, created=kept.created, expires=expires, before=before, causes=causes)
+        made = replace(made, earlier=_earlier(kept, wanted))
     if standing is not None and standing.expires > wanted.created:
         before = max(made.before, standing.before or made.before)
         made = replace(made, expires=max(made.expires, standing.expires), before=before)
     return made
 
 
-def lifted(block: Block, by: str, now: datetime) -> Block:
+def _earlier(kept: Block, wanted: Block) -> tuple[Because, ...]:
+    """What it was asked for before, the last ones: not what is only begun anew."""
+    last, now = Because(kept.reason, kept.by), Because(wanted.reason, wanted.by)
+    return tuple(each for each in dict.fromkeys((*kept.earlier, last)) if each != now)[-_MOST_CAUSES:]
+
+
+def lifted(block: Block, why: str, by: str, now: datetime) -> Block:
     """The block after a person took it away: kept for a while, so that nobody but a person puts it back."""
-    return replace(block, state=BlockState.LIFTED, by=by, expires=whole(now + LEFT_ALONE))
+    because = Because(visible(why[:_LONGEST_REASON]), by)
+    return replace(block, state=BlockState.LIFTED, lifted=because, expires=whole(now + LEFT_ALONE))
 
 
 def undo(block: Block) -> str:

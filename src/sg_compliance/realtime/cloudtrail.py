@@ -66,11 +66,6 @@ READERS: Final[Mapping[str, Callable[[Call], Change | None]]] = {
 """The calls that are watched, and how each is read."""
 
 
-def parse_text(body: str, ours: Ours) -> Change | Skipped:
-    """Read an event as text: the body of an SQS message. Raises RejectedEventError."""
-    return parse(read_json(body), ours)
-
-
 def read_json(body: str) -> object:
     """The JSON of a message, strictly. Raises RejectedEventError."""
     if len(body) > LONGEST_EVENT:
@@ -78,8 +73,17 @@ def read_json(body: str) -> object:
     try:
         event: object = json.loads(body, object_pairs_hook=_unambiguous, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise RejectedEventError(f"the message is no JSON that can be read: {type(error).__name__}") from error
+        raise RejectedEventError(f"the message is no JSON that can be read: {_problem(error)}") from error
     return event
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong with the JSON, and where."""
+    if isinstance(error, json.JSONDecodeError):
+        rest = "it ends too early" if error.pos >= len(error.doc.rstrip()) else "what stands there is wrong"
+        line = f"its line {error.lineno}, " if "\n" in error.doc.strip() else ""
+        return f"{rest}, at {line}column {error.colno}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "a number in it is too long"
 
 
 def _unambiguous(pairs: list[tuple[str, object]]) -> Json:
@@ -145,7 +149,9 @@ def _account(event: Json, detail: Json, ours: Ours) -> str:
         raise RejectedEventError(f"the envelope is not of {account_id}, the account that the record is for")
     if not ours.answers_for(account_id):
         raise RejectedEventError(
-            f"account {account_id} is none of ours", hint="find out how its events came here, or add the account"
+            f"account {account_id} is none of ours",
+            hint="if it is yours, name it: --accounts, or SG_COMPLIANCE_ACCOUNTS of the functions; "
+            "else find out how its events came here",
         )
     return account_id
 
@@ -164,6 +170,8 @@ def _time(value: object) -> datetime:
 def _reason_to_skip(record: Record, detail: Json) -> tuple[SkipReason | None, str]:
     error_code = text(detail.get("errorCode"), "errorCode")
     source, kind = (text(detail.get(key), key) for key in ("eventSource", "eventType"))
+    if not source:
+        raise RejectedEventError("eventSource is missing")
     if detail.get("readOnly") in _YES:
         return SkipReason.READ_ONLY, record.event_name
     if source != EVENT_SOURCE or kind not in {"", "AwsApiCall"}:

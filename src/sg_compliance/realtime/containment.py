@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sg_compliance.model.block import Target, TargetKind
 from sg_compliance.model.visible import visible
-from sg_compliance.policy.automation import names_of, naming
+from sg_compliance.policy.automation import check_pattern, names_of, naming
 from sg_compliance.realtime.principals import Ours
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ _IDENTITY: Final = re.compile(rf"{_HEAD}(user|role)(/(?:[\x21-\x7e]{{0,510}}/)?)
 _SESSION: Final = re.compile(rf"{_HEAD}assumed-role/([\w+=,.@-]{{1,64}})(?:/[\w+=,.@-]{{1,64}})?", re.ASCII)
 _ROOT: Final = re.compile(rf"{_HEAD}root", re.ASCII)
 _FEDERATED: Final = re.compile(rf"{_HEAD}federated-user/.{{1,200}}", re.ASCII)
+_ARN_PATTERN: Final = re.compile(
+    r"arn:[a-z*?-]+:(?P<service>iam|sts)::(?:[0-9]{12}|[0-9]*[*?][0-9*?]*):(?P<resource>[^:]+)", re.ASCII
+)
 _LONGEST_SHOWN: Final = 200
+_LONGEST_NAME: Final = 64
 
 _SERVICE_PATH: Final = "/aws-service-role/"
 _SERVICE_NAME: Final = "AWSServiceRoleFor"
@@ -75,10 +79,9 @@ def target_of(who: Principal, bounds: Bounds) -> Target | Refusal:
 def target_of_arn(arn: str, bounds: Bounds) -> Target | Refusal:
     """The user or role that an ARN names; of a session, its role."""
     arn = arn.strip()
-    if _ROOT.fullmatch(arn):
-        return _root(arn)
-    if _FEDERATED.fullmatch(arn):
-        return _federated(arn, "")
+    special = no_target(arn)
+    if special:
+        return special
     found = named(arn)
     if found is None:
         hint = "write it like arn:aws:iam::111122223333:user/NAME, or copy the one of an event or a session"
@@ -97,8 +100,49 @@ def named(arn: str) -> Target | None:
     return None
 
 
+def no_target(arn: str) -> Refusal | None:
+    """Why nobody is ever blocked under this ARN: root and federated users have no policies of their own."""
+    if _ROOT.fullmatch(arn):
+        return _root(arn)
+    return _federated(arn, "") if _FEDERATED.fullmatch(arn) else None
+
+
+def elsewhere(target: Target, caller: str) -> Refusal | None:
+    """Partitions of AWS know nothing of each other: no credentials of one are taken in another (IAM, ARNs)."""
+    here = caller.split(":")[1] if caller.startswith("arn:") else target.partition
+    if target.partition == here:
+        return None
+    said = f"{_shown(target.arn)} is of the partition {target.partition}, and who runs this is of {here}"
+    return Refusal(said, f"use credentials of {target.partition} (--profile), or write the ARN with arn:{here}:")
+
+
+def check_names_somebody(pattern: str) -> str:
+    """A pattern of the break-glass list, which has to be able to name a user or a role. Raises ValueError."""
+    check_pattern(pattern)
+    arn = _ARN_PATTERN.fullmatch(pattern)
+    if not arn and (":" in pattern or pattern.startswith("arn")):
+        message = "an ARN is written like arn:aws:iam::111122223333:user/NAME, with * for what varies"
+        raise ValueError(message)
+    resource = arn["resource"] if arn else pattern
+    kind, slash, name = resource.partition("/")
+    kinds = ("assumed-role",) if arn and arn["service"] == "sts" else ("user", "role")
+    if (arn or slash) and not (name and naming([kind], kinds)):
+        message = "it names neither a user nor a role: write user/NAME, role/NAME, the name alone, or an ARN"
+        raise ValueError(message)
+    if "assumed-role" in kinds and "/" in name:
+        message = "it names one session, and a role is blocked with all of its sessions: name the role"
+        raise ValueError(message)
+    if len(resource.rpartition("/")[2]) > _LONGEST_NAME:
+        message = f"no name of a user or role has more than {_LONGEST_NAME} characters"
+        raise ValueError(message)
+    return pattern
+
+
 def refusal(target: Target, bounds: Bounds) -> Refusal | None:
     """Why the user or role is not to be blocked; None where nothing speaks against it."""
+    foreign = elsewhere(target, bounds.caller)
+    if foreign:
+        return foreign
     accounts, who = bounds.ours.accounts, f"{target.kind} {target.name} of {target.account_id}"
     if accounts is not None and target.account_id not in accounts:
         said = f"{who} is in none of the accounts that this tool answers for"

@@ -35,6 +35,20 @@ EVENT_NAME: Final = re.compile("[A-Za-z0-9]{1,128}")
 EVENT_TIME: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 GROUP_NAME: Final = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 """What a name in a VPC may hold (EC2 API reference, CreateSecurityGroup)."""
+_LIKE: Final = {
+    GROUP_ID: "sg-0a1b2c3d4e5f60718",
+    RULE_ID: "sgr-0a1b2c3d4e5f60718",
+    PREFIX_LIST_ID: "pl-0a1b2c3d4e5f60718",
+    INTERFACE_ID: "eni-0a1b2c3d4e5f60718",
+    VPC_ID: "vpc-0a1b2c3d4e5f60718",
+    ACCOUNT_ID: "111122223333",
+    REGION: "eu-west-1",
+    EVENT_ID: "6f1d2c3b-0a1b-4c2d-8e3f-0123456789ab",
+    EVENT_NAME: "AuthorizeSecurityGroupIngress",
+    EVENT_TIME: "2026-01-15T12:00:00Z",
+    GROUP_NAME: "web-1, of up to 255 characters",
+}
+"""What each pattern asks for, for whoever has to mend it."""
 
 
 def quoted(value: str) -> str:
@@ -60,8 +74,10 @@ def text(value: object, where: str) -> str:
 def identifier(value: object, pattern: re.Pattern[str], where: str) -> str:
     """A text that matches the pattern as a whole."""
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        said = quoted(value) if isinstance(value, str) else "nothing" if value is None else "no text"
-        raise RejectedEventError(f"{where} is {said}, which AWS would not write")
+        if value is None:
+            raise RejectedEventError(f"{where} is missing")
+        said = quoted(value) if isinstance(value, str) else "no text"
+        raise RejectedEventError(f"{where} is {said}: AWS writes it like {_LIKE[pattern]}")
     return value
 
 

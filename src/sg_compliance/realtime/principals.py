@@ -95,6 +95,7 @@ class _Role(NamedTuple):
 class Ours:
     """What is ours: roles by name in every account or by ARN, our session names, and the accounts we answer for.
 
+    Case is no part of a role's name: no two differ by case alone (IAM user guide, quotas and names).
     `function_roles`: ARNs of roles that only our functions have sessions of, by whatever name. `callers`: ARNs of the
     users and sessions that run this, as they are. `accounts` None: every account. An event for another account is
     rejected. Raises InputError for what is no role ARN.
@@ -139,7 +140,8 @@ class Ours:
         return self._is_ours(role) or _is_named(role, self.function_roles)
 
     def _is_ours(self, role: _Role) -> bool:
-        return role.name in self.role_names or _is_named(role, self.role_arns)
+        named = role.name.lower() in {name.lower() for name in self.role_names}
+        return named or _is_named(role, self.role_arns)
 
     def _is_caller(self, who: Principal, account_id: str, *, consistent: bool) -> bool:
         """Whether it is who runs this: the very session, or the user, in the account that it is of."""
@@ -151,7 +153,8 @@ class Ours:
 def _is_named(role: _Role, arns: frozenset[str]) -> bool:
     """By ARN the account counts too; paths do not, for a session's ARN has none (IAM user guide, identifiers)."""
     matches = (_ROLE.fullmatch(arn) for arn in arns)
-    return role in {_Role(match[1], match[2]) for match in matches if match}
+    named = {(match[1], match[2].lower()) for match in matches if match}
+    return (role.account, role.name.lower()) in named
 
 
 def is_role(name: str) -> bool:

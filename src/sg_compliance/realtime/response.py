@@ -51,10 +51,15 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What came of one message. `read` None: it was rejected, and is with the dead letters for the reason given."""
+    """What came of one message. `read` None: it was rejected, and is with the dead letters for the reason given.
+
+    `next_step` is what to do about that. `attempt` of a second look says which one it is, from 1; of an event it is 0.
+    """
 
     read: Change | Skipped | None
     rejected: str = ""
     responses: tuple[Response, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
+    next_step: str = ""
+    attempt: int = 0

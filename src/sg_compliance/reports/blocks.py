@@ -30,7 +30,7 @@ def outcome_lines(outcome: BlockOutcome, again: str = "") -> Iterator[Text]:
         yield Text(f"  {visible(outcome.reason)}")
     if block and status in _RUNNING | _REHEARSED:
         yield Text(f"  until     {_minute(block.expires)}, then it is over by itself")
-        yield Text(f"  because   {visible(block.reason)}")
+        yield from _reasons(block, "  ")
         yield Text(f"  effect    {effect(block.target)}")
         yield Text(f"            {NOT_UNDONE}")
     if block and status is BlockStatus.LIFTED:
@@ -41,6 +41,13 @@ def outcome_lines(outcome: BlockOutcome, again: str = "") -> Iterator[Text]:
         yield Text.assemble(("help: ", "cyan"), f"to undo it: {visible(undo(block) + again)}")
     if outcome.hint:
         yield Text.assemble(("help: ", "cyan"), visible(outcome.hint))
+
+
+def _reasons(block: Block, margin: str) -> Iterator[Text]:
+    """Why it stands, and why it was put before."""
+    yield Text(f"{margin}because   {visible(block.reason)}")
+    for each in reversed(block.earlier):
+        yield Text(f"{margin}before    {visible(each.reason)}, by {visible(each.by)}")
 
 
 def outcome_record(outcome: BlockOutcome, again: str = "") -> dict[str, Any]:
@@ -58,8 +65,11 @@ def block_lines(blocks: Sequence[Block], now: datetime, again: str = "") -> Iter
     """Each block: of whom, until when, why, by whom, and how to undo it."""
     for each in blocks:
         yield Text.assemble((visible(each.target.arn), "bold" if each.runs(now) else "dim"), f"  {_how(each, now)}")
-        yield Text(f"    because   {visible(each.reason)}")
+        yield from _reasons(each, "    ")
         yield Text(f"    by        {visible(each.by)}, {_minute(each.created)}")
+        if each.lifted:
+            why = visible(each.lifted.reason) or "no reason was given"
+            yield Text(f"    lifted    {why}, by {visible(each.lifted.by)}")
         if each.runs(now):
             yield Text(f"    undo      {visible(undo(each) + again)}")
     if not blocks:

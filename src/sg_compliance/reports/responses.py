@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rich.text import Text
 
 from sg_compliance.enforcement.record import call_record
+from sg_compliance.evaluation.wording import listed
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.visible import visible
 from sg_compliance.realtime.record import Skipped
@@ -35,33 +36,50 @@ REACTIONS: Final = {
     Reaction.LOOK_AGAIN: "yellow",
 }
 BAD: Final = "bold red"
+_MOST_ACCOUNTS: Final = 10
+_HOW_TO_NAME: Final = ": your own and those in the policy's accounts_config; to name others: --accounts"
 LONGEST: Final = 300
 """Characters of what others wrote, or of a reason, in a line."""
 
 
 def beginning_lines(  # noqa: PLR0913  all that it may do
-    *, applying: bool, accounts: Sequence[str], severity: Severity, most_groups: int, state: str, by: str
+    *,
+    applying: bool,
+    accounts: Sequence[str],
+    severity: Severity,
+    most_groups: int,
+    state: str,
+    by: str,
+    named: bool = True,
 ) -> Iterator[Text]:
-    """What is said before the first message: whether groups are changed, how far that goes, and how to stop it."""
-    where = f"in {', '.join(accounts)}" if accounts else "in every account that events come from"
+    """What is said before the first message: whether groups are changed, how far that goes, and how to stop it.
+
+    `named`: the accounts were asked for; else they are those of who runs this and of the policy.
+    """
+    known = listed(list(accounts), _MOST_ACCOUNTS)
     if not applying:
         yield Text.assemble(("DRY RUN", "bold"), f": no group is changed; as {visible(by)}")
     else:
         limits = f"findings of severity {severity.value} or worse, at most {most_groups} groups an hour"
-        yield Text.assemble(("GROUPS WILL BE CHANGED", BAD), f" {where}, as {visible(by)}")
+        yield Text.assemble(("GROUPS WILL BE CHANGED", BAD), f" in {known}, as {visible(by)}")
         yield Text(f"  as far as the policy lets events go: {limits}")
         yield Text("  each is backed up first; to stop all changes: sg-compliance pause, with the same --state")
+    yield Text(f"  events of other accounts than {known} are rejected{'' if named else _HOW_TO_NAME}")
     yield Text(f"  messages that are handled are deleted; what is learned is kept in {visible(state)}", style="dim")
 
 
 class Message(NamedTuple):
-    """A message and what came of it, at `ended`, so long after it was sent. `error`: why it comes again."""
+    """A message and what came of it, at `ended`, so long after it was sent. `error`: why it comes again.
+
+    `awaited`: whether second looks are waited for.
+    """
 
     id: str
     ended: datetime
     latency: timedelta
     handled: Handled | None
     error: SgComplianceError | None = None
+    awaited: bool = True
 
 
 def message_lines(message: Message) -> Iterator[Text]:
@@ -79,14 +97,23 @@ def _lines(message: Message) -> Iterator[Text]:
         return
     read, also = handled.read, _also(handled, message)
     if handled.rejected:
-        yield Text.assemble(f"message {shown(message.id)}  ", ("rejected", BAD), f": {shown(handled.rejected)}", also)
+        step = f"; {shown(handled.next_step)}" if handled.next_step else ""
+        said = f": {shown(handled.rejected)}{step}"
+        yield Text.assemble(f"message {shown(message.id)}  ", ("rejected", BAD), said, also)
     elif handled.responses:
         for response in handled.responses:
-            yield Text.assemble(_response_line(response, read), also)
+            yield Text.assemble(_response_line(response, handled, awaited=message.awaited), also)
     elif read is None:
-        yield Text.assemble(f"message {shown(message.id)}  nothing to do", also)
+        what = f"second look {handled.attempt}  " if handled.attempt else ""
+        yield Text.assemble(f"message {shown(message.id)}  {what}nothing to do", also)
     else:
-        yield Text.assemble(f"{read.account_id}/{read.region}  {called(read)}  ", (passed_over(read), "dim"), also)
+        who = f"{_look_text(handled)}{called(read)}"
+        yield Text.assemble(f"{read.account_id}/{read.region}  {who}  ", (passed_over(read), "dim"), also)
+
+
+def _look_text(handled: Handled) -> str:
+    """That it is no new event."""
+    return f"second look {handled.attempt} after " if handled.attempt else ""
 
 
 def _reason(message: Message) -> str:
@@ -105,14 +132,14 @@ def _also(handled: Handled, message: Message) -> Text:
     return Text.assemble(*verdicts, *notes, *again)
 
 
-def _response_line(response: Response, read: Change | Skipped | None) -> Text:
+def _response_line(response: Response, handled: Handled, *, awaited: bool) -> Text:
     place = "/".join(response.place)
     name = f"  {shown(response.name)}" if response.name else ""
-    by = f"  {called(read)}" if read else ""
+    by = f"  {_look_text(handled)}{called(handled.read)}" if handled.read else ""
     return Text.assemble(
         f"{visible(place)}{name}{by}  ",
         reaction_text(response),
-        f"  {shown(response.done)}{again_text(response)}",
+        f"  {shown(response.done)}{again_text(response, awaited=awaited)}",
     )
 
 
@@ -125,9 +152,14 @@ def reaction_text(response: Response) -> Text:
     return Text(f"{emergency}{response.reaction.value}{found}", style=REACTIONS[response.reaction])
 
 
-def again_text(response: Response) -> str:
-    """When the group is looked at once more."""
-    return f"; looked at again at {response.look_again:%H:%M:%S} UTC" if response.look_again else ""
+def again_text(response: Response, *, awaited: bool = True) -> str:
+    """When the group is looked at once more, or is due to be, where nobody may be there to do it."""
+    if not response.look_again:
+        return ""
+    when = f"{response.look_again:%H:%M:%S} UTC"
+    if awaited:
+        return f"; looked at again at {when}"
+    return f"; to be looked at again at {when}, which --once does not wait for: the next scan judges it"
 
 
 def called(read: Change | Skipped) -> str:
@@ -167,6 +199,7 @@ def message_record(message: Message) -> dict[str, Any]:
         "latency_seconds": round(message.latency.total_seconds(), 3),
         "comes_again": message.error is not None,
         "error": error_record(message.error),
+        "second_looks_awaited": message.awaited,
         **handled_record(message.handled),
     }
 
@@ -181,6 +214,8 @@ def handled_record(handled: Handled | None) -> dict[str, Any]:
     read = handled.read if handled else None
     return {
         "rejected": (handled.rejected or None) if handled else None,
+        "next_step": (handled.next_step or None) if handled else None,
+        "second_look": (handled.attempt or None) if handled else None,
         "event": event_record(read) if read else None,
         "skipped": {"reason": read.reason.value, "note": read.note} if isinstance(read, Skipped) else None,
         "responses": [response_record(each) for each in handled.responses] if handled else [],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rich.text import Text
 
 from sg_compliance.enforcement.plan import NotPlanned, PlannedGroup
+from sg_compliance.errors import RejectedEventError
 from sg_compliance.model.visible import visible
 from sg_compliance.realtime.response import Reaction
 from sg_compliance.reports.again import completed
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     from sg_compliance.realtime.response import Handled, Response
 
 _HELP: Final = "cyan"
+_UNSEEN: Final = "not known: the group could not be looked at"
+_MEND: Final = "it would be put with the dead letters: mend the event, and try it again"
 _SUPPOSED: Final = "the rules that the event added are not shown: judged as if they were"
 
 
 class Event(NamedTuple):
-    """What would come of one event, the `number`-th, at a time. `error`: it cannot be found out.
+    """What would come of one event, the `number`-th, at a time. `error`: it cannot be found out; `source`: its place.
 
     `plans` are what would be done, or why nothing; `notices` would be told at once, `digests` say when the rest is.
     `supposed` are groups judged with rules that they do not show; `unseen` why a group could not be looked at.
@@ -57,6 +60,7 @@ class Event(NamedTuple):
     digests: Mapping[Place, Sequence[Cadence]]
     supposed: frozenset[Place]
     unseen: Mapping[Place, SgComplianceError]
+    source: str = ""
 
     @property
     def is_unknown(self) -> bool:
@@ -79,6 +83,8 @@ def event_lines(event: Event, again: str = "") -> Iterator[Text]:
     yield _heading(event)
     if event.error:
         yield from _error_lines(event.error, again)
+    if handled and handled.rejected:
+        yield Text.assemble(("  help: ", _HELP), visible(completed(_next_step(handled), again)))
     if handled is None or handled.rejected:
         return
     if not handled.responses and handled.read:
@@ -95,12 +101,19 @@ def event_lines(event: Event, again: str = "") -> Iterator[Text]:
 
 def _heading(event: Event) -> Text:
     handled, number = event.handled, f"event {event.number}  "
+    place = f"{visible(event.source)}: " if event.source else ""
     if handled is None:
-        return Text.assemble((number, "bold"), ("cannot be simulated", BAD))
+        return Text.assemble((number, "bold"), place, ("cannot be simulated", BAD))
     if handled.read is None:
         said = f"rejected: {shown(handled.rejected)}" if handled.rejected else "; ".join(map(shown, handled.notes))
-        return Text.assemble((number, "bold"), (said, BAD))
+        return Text.assemble((number, "bold"), place, (said, BAD))
     return Text.assemble((number, "bold"), called(handled.read), (f"  {event.at:%Y-%m-%d %H:%M:%S} UTC", "dim"))
+
+
+def _next_step(handled: Handled) -> str:
+    """What to do about an event that is rejected; nothing is put with the dead letters here."""
+    usual = RejectedEventError.USUAL_HINT
+    return handled.next_step if handled.next_step not in {"", usual} else _MEND
 
 
 def _response_lines(event: Event, response: Response, again: str) -> Iterator[Text]:
@@ -111,7 +124,7 @@ def _response_lines(event: Event, response: Response, again: str) -> Iterator[Te
         yield Text.assemble("  ", line)
     if place in event.supposed:
         yield Text.assemble(("    note      ", "yellow"), _SUPPOSED)
-    yield Text(f"    decision  {shown(response.done)}")
+    yield Text(f"    decision  {shown(_decision(event, response))}")
     if isinstance(planned, PlannedGroup):
         for line in list(group_block(planned))[1:]:
             yield Text.assemble("  ", line)
@@ -125,6 +138,11 @@ def _response_lines(event: Event, response: Response, again: str) -> Iterator[Te
     digests = [cadence.value for cadence in event.digests.get(place, ())]
     if digests:
         yield Text(f"    told      later, in a digest: {', '.join(digests)}")
+
+
+def _decision(event: Event, response: Response) -> str:
+    """What was decided, in words; of what could not be looked at nothing is known, whoever was asked."""
+    return _UNSEEN if response.place in event.unseen else response.done
 
 
 def _error_lines(error: SgComplianceError, again: str) -> Iterator[Text]:
@@ -153,9 +171,11 @@ def event_record(event: Event, again: str = "") -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "number": event.number,
+        "source": event.source or None,
         "at": event.at.isoformat(),
         "error": error_record(event.error),
         **handled_record(event.handled),
+        "next_step": completed(_next_step(event.handled), again) if event.handled and event.handled.rejected else None,
         "responses": [_response_record(event, each, again) for each in responses],
         "told_at_once": [
             {"kind": each.kind.value, "severity": each.severity.value, "subject": each.subject}
@@ -169,6 +189,7 @@ def _response_record(event: Event, response: Response, again: str) -> dict[str, 
     planned = event.plans.get(response.place)
     return {
         **response_record(response),
+        "done": _decision(event, response),
         "plan": planned_record(planned) if isinstance(planned, PlannedGroup) else None,
         "left_alone": left_alone_record(planned, again) if isinstance(planned, NotPlanned) else None,
         "supposed": response.place in event.supposed,

@@ -15,7 +15,16 @@ from sg_compliance.enforcement.refusals import IN_FLUX
 from sg_compliance.errors import AwsError, InputError, SgComplianceError
 from sg_compliance.model.block import Block, BlockOutcome, BlockState, BlockStatus, Target
 from sg_compliance.realtime import blocking
-from sg_compliance.realtime.containment import Bounds, Refusal, named, refusal, target_of, target_of_arn
+from sg_compliance.realtime.containment import (
+    Bounds,
+    Refusal,
+    elsewhere,
+    named,
+    no_target,
+    refusal,
+    target_of,
+    target_of_arn,
+)
 from sg_compliance.realtime.deny_policy import POLICY_NAME, Standing, deny_document, standing_of
 from sg_compliance.realtime.verdict import Level
 from sg_compliance.workflows.telling import audited, tell
@@ -92,7 +101,8 @@ class Containing:
         found = self._kept(target)
         if found and found.state is BlockState.LIFTED and found.expires > self.clock.now():
             until = f"{found.expires:%Y-%m-%d %H:%M} UTC"
-            reason = f"{found.by} has lifted a block of {target.arn}: until {until} only a person blocks it again"
+            lifter = found.lifted.by if found.lifted else found.by
+            reason = f"{lifter} has lifted a block of {target.arn}: until {until} only a person blocks it again"
             return BlockOutcome(BlockStatus.REFUSED, found, reason)
         why, now = blocking.evidence(verdict), self.clock.now()
         try:
@@ -203,6 +213,7 @@ class Containing:
         target = block.target if block else named(named_by)
         if target is None:
             raise _unknown(named_by)
+        _accepted(elsewhere(target, self.bounds.caller) or target)
         block = block or self._kept(target)
         document = self.containment.denied(target)
         standing = standing_of(document, target)
@@ -212,12 +223,13 @@ class Containing:
                 raise _not_ours(target)
             return BlockOutcome(BlockStatus.NOT_BLOCKED, block, f"{target.arn} is not blocked")
         block = block or self._unrecorded(target, standing)
-        event = self._timed(blocking.lifted_event(block, " ".join(why.split()), self.run.by, self.run.id))
+        why = " ".join(why.split())
+        event = self._timed(blocking.lifted_event(block, why, self.run.by, self.run.id))
         with audited(self.board.audit, event):
             if standing:
                 self._take_away(target)
         notes = (*notes, *tell(self.board.notifier, blocking.over_notice(block, event)))
-        gone = blocking.lifted(block, self.run.by, self.clock.now())
+        gone = blocking.lifted(block, why, self.run.by, self.clock.now())
         self.blocks.keep(gone)
         return BlockOutcome(BlockStatus.LIFTED, gone, notes=notes)
 
@@ -323,6 +335,10 @@ def _not_ours(target: Target) -> InputError:
 
 
 def _unknown(named_by: str) -> InputError:
+    never = no_target(named_by)
+    if never:
+        hint = "this tool never blocks it: see which SCPs deny it something, in AWS Organizations"
+        return InputError(f"nothing is to be undone: {never.reason}", hint=hint)
     return InputError(
         f"there is no block {named_by!r}, and it is the ARN of no user or role",
         hint="see which there are: sg-compliance blocks list; or give the ARN",

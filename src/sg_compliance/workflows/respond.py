@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sg_compliance.realtime.principals import Ours
     from sg_compliance.realtime.response import Response
     from sg_compliance.realtime.second_look import SecondLook
+    from sg_compliance.realtime.verdict import Verdict
     from sg_compliance.workflows.case import Surroundings
     from sg_compliance.workflows.counting import Containing
 
@@ -196,25 +197,34 @@ class Batch:
         if isinstance(read, RejectedEventError):
             self._world.dead_letters.put(received.body, str(read))
             self._world.metrics.put(Metric(MetricName.EVENTS_REJECTED))
-            return Handled(None, str(read))
+            return Handled(None, str(read), next_step=read.hint)
         if isinstance(read, Early):
             self._world.later.look(read.look, read.look.left(self._world.clock.now()))
-            return Handled(None, notes=("it came before its time, and waits on",))
+            return Handled(None, notes=("it came before its time, and waits on",), attempt=read.look.attempt)
         responses, failed = self._responded(message_id, read)
+        verdicts: tuple[Verdict, ...] = ()
+        notes: tuple[str, ...] = ()
         if read.place is None:
-            notes, verdicts = self._counting.who(read.read), self._counting.count(read.read)
-        else:
-            notes, verdicts = (), ()
+            try:
+                verdicts = self._counting.count(read.read)
+            except SgComplianceError as error:
+                failed = failed or error
+            notes = self._counting.who(read.read)
         if failed:
             raise failed
-        return Handled(read.read, responses=tuple(responses), verdicts=verdicts, notes=notes)
+        attempt = read.touch.attempt if read.touch else 0
+        return Handled(read.read, responses=tuple(responses), verdicts=verdicts, notes=notes, attempt=attempt)
 
     def _responded(self, message_id: str, message: Message) -> tuple[list[Response], SgComplianceError | None]:
         """What was done at each place, and the first that failed: one that fails keeps nobody from the others.
 
-        Of very many places most get a look of their own, so that each is met in time.
+        Where not even the places can be found, that is what failed. Of very many places most get a look of their own,
+        so that each is met in time.
         """
-        places = self._touched(message_id)
+        try:
+            places = self._touched(message_id)
+        except SgComplianceError as error:
+            return [], error
         now, touch = self._world.clock.now(), message.touch
         responses: list[Response] = []
         failed: SgComplianceError | None = None

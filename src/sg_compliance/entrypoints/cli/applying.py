@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sg_compliance.bootstrap import Where
     from sg_compliance.bootstrap.enforcement import State
     from sg_compliance.enforcement.plan import Plan
-    from sg_compliance.entrypoints.cli.running import Stopping
+    from sg_compliance.entrypoints.cli.stopping import Stopping
     from sg_compliance.model.outcome import Outcome
     from sg_compliance.model.security_group import Place
     from sg_compliance.policy.parse import ParsedPolicy
@@ -35,7 +35,7 @@ def carry_out(plan: Plan, place: Where, state: State, how: How) -> Ran | None:
     """Apply the plan, or say what applying it would do. None where a person did not agree."""
     from sg_compliance.bootstrap import enforcement
     from sg_compliance.entrypoints.cli.options import again, hints_completed
-    from sg_compliance.entrypoints.cli.running import Stopping
+    from sg_compliance.entrypoints.cli.stopping import Stopping
     from sg_compliance.workflows.apply import Applying, Budget
 
     run = replace(

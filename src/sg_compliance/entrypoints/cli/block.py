@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -12,7 +14,7 @@ from sg_compliance.bootstrap import Where
 from sg_compliance.entrypoints.cli import options, upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sg_compliance.bootstrap.enforcement import State
     from sg_compliance.model.block import BlockOutcome
@@ -39,6 +41,7 @@ sg-compliance blocks list
 
 sg-compliance blocks list --state s3://my-bucket/sg-compliance --json"""
 CONTAIN_ROLE: Final = "sg-compliance-contain"
+_RESCUE: Final = "./rescue"
 
 ContainRole = Annotated[
     str, typer.Option("--contain-role-name", help="Role to assume in every other account to block users and roles.")
@@ -51,7 +54,7 @@ def block(
     arn: Annotated[str, typer.Argument(metavar="ARN", help="A user, a role, or a session of a role.")],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")],
     lasting: Annotated[
-        str, typer.Option("--for", metavar="TIME", help="For how long: 30m, 1h, 2d; 7d at most.")
+        str, typer.Option("--for", metavar="TIME", help="For how long: 30m, 90m, 12h, 2d; 1m at least, 7d at most.")
     ] = "1h",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     yes: options.Yes = False,
@@ -91,7 +94,7 @@ def block(
     from sg_compliance.model.block import BlockStatus
     from sg_compliance.reports.blocks import outcome_lines
 
-    duration = options.duration(lasting)
+    duration = options.lasting_of_block(lasting)
     place = Where(
         profile=profile,
         endpoint_url=endpoint_url,
@@ -147,6 +150,7 @@ def unblock(
     For a day after that only a person can block it again.
     """
     from sg_compliance.bootstrap.containing import containing
+    from sg_compliance.bootstrap.upkeep import journal_kept
     from sg_compliance.entrypoints.cli.exit import COULD_NOT
     from sg_compliance.model.block import BlockStatus
 
@@ -155,7 +159,17 @@ def unblock(
     place = Where(profile=profile, endpoint_url=endpoint_url, external_id=external_id, session_name=session_name)
     kept = options.state(state, table, kms_key, pause_parameter, topic)
     again = _again(place, kept, contain_role_name)
-    with options.hints_completed(again), containing(kept, place, contain_role=contain_role_name) as work:
+    if expired and not journal_kept(kept):
+        if json_:
+            upkeep.write_json([])
+        upkeep.write_no_journal(kept, "of blocks", as_json=json_)
+        return
+    elsewhere = _again(place, replace(kept, location=_RESCUE), contain_role_name)
+    with (
+        _without_the_record(blocked, elsewhere),
+        options.hints_completed(again),
+        containing(kept, place, contain_role=contain_role_name) as work,
+    ):
         outcomes = list(work.release_expired()) if expired else [work.unblock(blocked, reason)]
     if expired:
         _write_all(outcomes, again, as_json=json_)
@@ -163,6 +177,22 @@ def unblock(
         _write(outcomes[0], again, as_json=json_)
     if any(each.status is BlockStatus.FAILED for each in outcomes):
         raise typer.Exit(COULD_NOT)
+
+
+@contextmanager
+def _without_the_record(blocked: str, again: str) -> Iterator[None]:
+    """Where the state cannot be read somebody can be let in all the same: IAM has the policy, an ARN says whose.
+
+    `again` are the options for that, with another state.
+    """
+    from sg_compliance.errors import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        who = shlex.quote(blocked.strip()) if blocked.strip().startswith("arn:") else "ARN"
+        error.hint += f"; to let somebody in before that: sg-compliance unblock {who}{again}"
+        raise
 
 
 @app.command("list", epilog=LIST_EXAMPLES)
@@ -173,18 +203,18 @@ def list_(
     profile: options.Profile = None,
     endpoint_url: options.EndpointUrl = None,
 ) -> None:
-    """List who is blocked, until when, why, and how to undo it."""
+    """List who is blocked, until when, why, and how to undo it; and whose block was lifted of late, by whom and why."""
     from sg_compliance import bootstrap
     from sg_compliance.bootstrap.containing import blocks
-    from sg_compliance.bootstrap.upkeep import anything_kept
+    from sg_compliance.bootstrap.upkeep import journal_kept
     from sg_compliance.entrypoints.cli.terminal import write
     from sg_compliance.reports.blocks import block_lines, block_list_record
 
     kept, place, now = options.state(state, table), Where(profile=profile, endpoint_url=endpoint_url), bootstrap.now()
-    if not anything_kept(kept):
+    if not journal_kept(kept):
         if json_:
             upkeep.write_json([])
-        upkeep.write_nothing_kept(kept, as_json=json_)
+        upkeep.write_no_journal(kept, "of blocks", as_json=json_)
         return
     with blocks(kept, place, reading=True) as found:
         listed = found.all()

@@ -41,7 +41,7 @@ def show(
     """
     from sg_compliance import bootstrap
     from sg_compliance.bootstrap.containing import operation_windows
-    from sg_compliance.bootstrap.upkeep import anything_kept
+    from sg_compliance.bootstrap.upkeep import journal_kept
     from sg_compliance.entrypoints.cli.terminal import write
     from sg_compliance.reports.mass_operations import activity_lines, activity_record
     from sg_compliance.workflows.watching import Wanted, activities
@@ -50,13 +50,13 @@ def show(
     kept, place = options.state(state, table), Where(profile=profile, endpoint_url=endpoint_url)
     document = bootstrap.load_policy(policy).document
     found: list[Activity] = []
-    there = anything_kept(kept)
+    there = journal_kept(kept)
     if there:
         with operation_windows(kept, place, reading=True) as windows:
             found = activities(windows, document, wanted, bootstrap.now())
     if json_:
         upkeep.write_json([activity_record(each) for each in found])
     if not there:
-        upkeep.write_nothing_kept(kept, as_json=json_)
+        upkeep.write_no_journal(kept, "of operations", as_json=json_)
     elif not json_:
         write(activity_lines(found))

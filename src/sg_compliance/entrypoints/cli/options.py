@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sg_compliance.bootstrap.enforcement import State
 
 _ACCOUNT: Final = re.compile(r"^\d{12}$", re.ASCII)
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,4}-[0-9]{1,2}", re.ASCII)
+_QUEUE: Final = re.compile(r"https?://[\w.-]+(:[0-9]{1,5})?/[\w./-]+", re.ASCII)
+_MEANT_A_QUEUE: Final = re.compile(r"arn:|sqs\.|[a-z-]+\.queue\.|[\w.-]+\.amazonaws\.com", re.ASCII)
 _TOPIC: Final = re.compile(r"^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?$", re.ASCII)
 
 
@@ -55,10 +58,49 @@ def _separated(values: list[str] | None) -> list[str]:
 
 def _not_empty(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
     """A value that is there where the option is: a variable that is not set would be taken for no option at all."""
-    given = context.get_parameter_source(parameter.name or "")
-    if given is not None and given.name != "DEFAULT" and not value.strip():
+    if _is_given(context, parameter) and not value.strip():
         raise typer.BadParameter("an empty value; leave the option out")
     return value
+
+
+def _is_given(context: typer.Context, parameter: typer.CallbackParam) -> bool:
+    source = context.get_parameter_source(parameter.name or "")
+    return source is not None and source.name != "DEFAULT"
+
+
+def regions(values: list[str] | None) -> list[str]:
+    """Names of regions, given one by one or with commas."""
+    found = _separated(values)
+    for region in found:
+        if not _REGION.fullmatch(region):
+            raise typer.BadParameter(f"{region!r} is the name of no region: write it like eu-west-1")
+    return found
+
+
+def roles(values: list[str] | None) -> list[str]:
+    """Names or ARNs of roles: a pattern, or nothing, would name none."""
+    from sg_compliance.realtime.principals import is_role
+
+    for role in values or ():
+        if not is_role(role):
+            raise typer.BadParameter(f"{role!r} is no role: give its name or its ARN, without * and ?")
+    return values or []
+
+
+def queue(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
+    """The URL of a queue, where the option is given."""
+    url = value.strip()
+    if _is_given(context, parameter) and not _QUEUE.fullmatch(url):
+        what = f"{url!r} is the URL of no SQS queue" if url else "an empty value"
+        raise typer.BadParameter(f"{what}: write it like https://sqs.eu-west-1.amazonaws.com/111122223333/NAME")
+    return url
+
+
+def letters(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
+    """A file, or the URL of a queue. What is neither would make a file that nobody looks for."""
+    place = _not_empty(context, parameter, value).strip()
+    is_queue = place.startswith(("http://", "https://"))
+    return queue(context, parameter, value) if is_queue or _MEANT_A_QUEUE.match(place) else place
 
 
 Policy = Annotated[
@@ -102,7 +144,7 @@ Excluded = Annotated[
 Regions = Annotated[
     list[str] | None,
     typer.Option(
-        "--regions", "--region", metavar="REGION", callback=_separated, help="Only these; else all that are enabled."
+        "--regions", "--region", metavar="REGION", callback=regions, help="Only these; else all that are enabled."
     ),
 ]
 RoleName = Annotated[str, typer.Option(help="Role to assume in every other account.")]
@@ -270,6 +312,24 @@ def duration(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def lasting_of_block(text: str) -> timedelta:
+    """How long a block lasts: one number and one unit, within its bounds."""
+    from sg_compliance.policy.times import parse_duration
+    from sg_compliance.realtime.blocking import BOUNDS, LONGEST, SHORTEST
+
+    told = f"a block lasts {BOUNDS}: write one whole number and one unit, like 30m, 90m, 12h or 2d"
+    try:
+        found = parse_duration(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} cannot be read; {told}", param_hint="--for") from None
+    if found < SHORTEST:
+        raise typer.BadParameter(f"{text!r} is too short: IAM takes up to half a minute; {told}", param_hint="--for")
+    if found > LONGEST:
+        more = "to keep somebody out for longer, take their keys or the role away"
+        raise typer.BadParameter(f"{text!r} is too long: {more}; {told}", param_hint="--for")
+    return found
 
 
 def moment(text: str, now: datetime) -> datetime:

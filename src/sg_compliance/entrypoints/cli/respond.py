@@ -10,8 +10,8 @@ import typer
 from sg_compliance.entrypoints.cli import options, planning_options
 
 if TYPE_CHECKING:
-    from sg_compliance.bootstrap import Where
     from sg_compliance.bootstrap.enforcement import State
+    from sg_compliance.bootstrap.responding import FromQueue
     from sg_compliance.workflows.case import Terms
     from sg_compliance.workflows.receiving import Taken
 
@@ -25,7 +25,9 @@ Exit status: 0 it ended as asked, and every message was handled; 2 could not, or
 
 
 def respond(
-    queue: Annotated[str, typer.Option("--queue", metavar="URL", help="SQS queue that the events come to.")],
+    queue: Annotated[
+        str, typer.Option("--queue", metavar="URL", callback=options.queue, help="SQS queue that the events come to.")
+    ],
     apply: Annotated[
         bool, typer.Option("--apply", help="Change groups, as far as the policy lets events go. Else nothing is.")
     ] = False,
@@ -38,6 +40,7 @@ def respond(
         typer.Option(
             "--recheck-queue",
             metavar="URL",
+            callback=options.queue,
             help="SQS queue for second looks; it may be the same one. Else they wait here, and are lost at the end.",
         ),
     ] = "",
@@ -46,6 +49,7 @@ def respond(
         typer.Option(
             "--dead-letters",
             metavar="PLACE",
+            callback=options.letters,
             help="File or SQS queue for messages that can never be handled. Else dead-letters.jsonl beside the state.",
         ),
     ] = "",
@@ -78,13 +82,14 @@ def respond(
     """Take events from a queue, and judge and counter what they tell of, as the deployed function does.
 
     A message that was handled is deleted, in a dry run too; one that failed comes again. The policy and the exemptions
-    granted beside it are read anew for every batch. Events of accounts other than --accounts are rejected. Ctrl-C or
-    SIGTERM lets the message in hand be finished, then stops.
+    granted beside it are read anew for every batch. Events of accounts other than --accounts are rejected; without it,
+    of accounts other than your own and those in the policy's accounts_config. Ctrl-C or SIGTERM lets the message in
+    hand be finished, then stops.
     """
     from contextlib import closing
 
     from sg_compliance.bootstrap.responding import PolicyFile, Queue, from_queue
-    from sg_compliance.entrypoints.cli.running import Stopping
+    from sg_compliance.entrypoints.cli.stopping import Stopping
     from sg_compliance.entrypoints.cli.terminal import warn_of_unknown_environment
     from sg_compliance.errors import InputError
     from sg_compliance.model.finding import Severity
@@ -116,10 +121,9 @@ def respond(
         contacts=tuple(contacts or ()),
     )
     asked = Queue(queue, recheck_queue, dead_letters, metrics, drained=once)
-    stopping, failed = Stopping(), False
+    stopping, failed = Stopping("message"), False
     with (
         options.hints_completed(options.again(place, kept)),
-        stopping,
         from_queue(
             asked,
             place,
@@ -130,20 +134,21 @@ def respond(
             warn=_warn,
             stop=stopping,
         ) as work,
+        stopping,
     ):
         warn_of_unknown_environment(work.policy.document, environment)
         if not quiet:
-            _announce(terms, place, kept, work.by)
+            _announce(terms, work, kept, named=bool(place.accounts))
         with closing(work.receiving.taken(once=once, most=max_messages)) as messages:
             for taken in messages:
                 failed = failed or taken.error is not None
-                _write(taken, as_json=json_)
+                _write(taken, as_json=json_, awaited=not (once and work.looks))
         if work.looks and work.looks.waiting():
             _tell_of_looks(work.looks.waiting())
     raise typer.Exit(2 if failed else 0)
 
 
-def _announce(terms: Terms, place: Where, state: State, by: str) -> None:
+def _announce(terms: Terms, work: FromQueue, state: State, *, named: bool) -> None:
     """Say beforehand how far it goes."""
     from sg_compliance.entrypoints.cli.terminal import talk_lines
     from sg_compliance.reports.responses import beginning_lines
@@ -151,11 +156,12 @@ def _announce(terms: Terms, place: Where, state: State, by: str) -> None:
     talk_lines(
         beginning_lines(
             applying=not terms.dry_run,
-            accounts=place.accounts,
+            accounts=work.accounts,
             severity=terms.severity,
             most_groups=terms.most_groups_per_hour,
             state=state.place(),
-            by=by,
+            by=work.by,
+            named=named,
         )
     )
 
@@ -172,13 +178,14 @@ def _warn(problem: str) -> None:
     talk().print(Text.assemble(("warning: ", "bold yellow"), said))
 
 
-def _write(taken: Taken, *, as_json: bool) -> None:
+def _write(taken: Taken, *, as_json: bool, awaited: bool) -> None:
     import json
 
     from sg_compliance.entrypoints.cli.terminal import write, write_text
     from sg_compliance.reports.responses import Message, message_lines, message_record
 
-    message = Message(taken.message_id, taken.ended, taken.ended - taken.sent, taken.handled, taken.error)
+    latency = taken.ended - taken.sent
+    message = Message(taken.message_id, taken.ended, latency, taken.handled, taken.error, awaited)
     if as_json:
         write_text([json.dumps(message_record(message)), "\n"])
     else:

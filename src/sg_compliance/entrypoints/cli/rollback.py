@@ -11,7 +11,7 @@ from sg_compliance.entrypoints.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sg_compliance.entrypoints.cli.running import Stopping
+    from sg_compliance.entrypoints.cli.stopping import Stopping
     from sg_compliance.model.outcome import Outcome
     from sg_compliance.reports.outcomes import Ran
     from sg_compliance.workflows.rollback import RollingBack, Step, What
@@ -70,7 +70,7 @@ def rollback(
     """
     from sg_compliance import bootstrap
     from sg_compliance.bootstrap import enforcement
-    from sg_compliance.entrypoints.cli.running import Stopping
+    from sg_compliance.entrypoints.cli.stopping import Stopping
     from sg_compliance.workflows.rollback import RollingBack, backups_for
 
     what = _what(backup, group, run, since)

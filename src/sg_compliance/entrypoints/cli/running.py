@@ -1,17 +1,9 @@
-"""A run that changes groups, as a person watches it: the question before it, the progress, Ctrl-C.
-
-The first Ctrl-C, SIGTERM, or a terminal that is closed, lets the group in hand be finished; the second ends the run
-where it stands.
-"""
+"""A run that changes groups, as a person watches it: the question before it, the progress, how it was stopped."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -24,12 +16,10 @@ from sg_compliance.reports.outcomes import outcome_heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import FrameType, TracebackType
 
+    from sg_compliance.entrypoints.cli.stopping import Stopping
     from sg_compliance.model.outcome import Outcome
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_STDERR: Final = 2
 STOPPED: Final = "by Ctrl-C; the group in hand was finished"
 KILLED: Final = "by a second Ctrl-C, in the middle of a group; the next run finishes it first"
 _BEGUN: Final = "; a group that was begun is in the journal, and the next run finishes it first"
@@ -62,40 +52,6 @@ def pause_among(outcomes: Sequence[Outcome]) -> str:
     """The pause that came in the middle of the run, as a group that it stopped tells it."""
     stopped = (each.reason for each in outcomes if each.status is Status.REFUSED and each.reason.startswith("paused"))
     return next(stopped, "")
-
-
-class Stopping:
-    """Hears Ctrl-C while groups are changed."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._undo = ExitStack()
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-                    continue  # nohup: a terminal that is closed is to make no difference
-                self._undo.callback(signal.signal, number, signal.signal(number, self._heard))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._undo.close()
-
-    def __call__(self) -> bool:
-        """Whether the run is to stop before the next group."""
-        return self.asked
-
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGHUP:
-            return  # of a terminal that is closed both the shell and the system tell
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        with suppress(OSError):  # nobody may be there to read it
-            os.write(_STDERR, b"\nstopping after the group in hand; Ctrl-C again stops at once\n")  # safe in a handler
 
 
 class RunProgress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -27,7 +28,20 @@ Exit status: 0 nothing violates and nothing would be done, 1 something does, 2 i
 OurRoles = Annotated[
     list[str] | None,
     typer.Option(
-        "--our-role", metavar="NAME", help="Another role of this tool: changes under it are its own. Can be repeated."
+        "--our-role",
+        metavar="NAME",
+        callback=options.roles,
+        help="Another role of this tool: changes under it are its own. Can be repeated.",
+    ),
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--regions",
+        "--region",
+        metavar="REGION",
+        callback=options.regions,
+        help="With --from: the region of groups that do not say theirs.",
     ),
 ]
 
@@ -48,7 +62,7 @@ def simulate(
     our_roles: OurRoles = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, an element an event.")] = False,
     accounts: options.Accounts = None,
-    regions: options.Regions = None,
+    regions: Regions = None,
     role_name: options.RoleName = options.ROLE_NAME,
     change_role_name: options.ChangeRoleName = options.CHANGE_ROLE_NAME,
     external_id: options.ExternalId = None,
@@ -57,6 +71,7 @@ def simulate(
     endpoint_url: options.EndpointUrl = None,
     state: options.StatePlace = None,
     table: options.Table = options.TABLE,
+    quiet: options.Quiet = False,
 ) -> None:
     """Say what would be done if these events came, as of the time when each of them happened.
 
@@ -64,12 +79,13 @@ def simulate(
     nobody is told, nothing is kept. With --from, AWS is not asked.
     """
     import json
+    from contextlib import closing
 
     from rich.text import Text
 
     from sg_compliance.bootstrap.responding import event_texts, simulation
     from sg_compliance.entrypoints.cli.planning import read_policy
-    from sg_compliance.entrypoints.cli.terminal import write, write_text
+    from sg_compliance.entrypoints.cli.terminal import followed, write, write_text
     from sg_compliance.model.finding import Severity
     from sg_compliance.reports.simulation import Event, event_lines, event_record, totals_line
     from sg_compliance.workflows.case import Terms
@@ -89,6 +105,9 @@ def simulate(
         change_role_name=change_role_name,
     )
     kept = options.state(state, table)
+    if regions and not place.sources:
+        message = "an event says its region itself: this is for groups in files that do not, so give it with --from"
+        raise typer.BadParameter(message, param_hint="--regions")
     if events == "-" and "-" in place.sources:
         raise typer.BadParameter("events and groups cannot both come from standard input", param_hint="--from")
     texts = event_texts(events)
@@ -98,9 +117,10 @@ def simulate(
     with (
         options.hints_completed(again),
         simulation(place, kept, parsed, environment=environment, terms=terms, our_roles=our_roles or ()) as simulating,
+        closing(followed(texts, "simulating", hidden=quiet or (shown_as_it_goes() and not json_))) as followed_texts,
     ):
-        for number, text in enumerate(texts, 1):
-            event = _event(number, simulating.simulate(text))
+        for number, (text, source) in enumerate(followed_texts, 1):
+            event = _event(number, simulating.simulate(text), source)
             found.append(event)
             if not json_:
                 write([*event_lines(event, again), Text()])
@@ -111,7 +131,12 @@ def simulate(
     raise typer.Exit(_status(found))
 
 
-def _event(number: int, simulated: Simulated) -> Event:
+def shown_as_it_goes() -> bool:
+    """Whether the result is read while it is written: a bar would stand in its way."""
+    return sys.stdout.isatty()
+
+
+def _event(number: int, simulated: Simulated, source: str) -> Event:
     """For the report."""
     from sg_compliance.reports.simulation import Event
 
@@ -125,6 +150,7 @@ def _event(number: int, simulated: Simulated) -> Event:
         digests=simulated.digests,
         supposed=simulated.supposed,
         unseen=simulated.unseen,
+        source=source,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,7 +15,7 @@ from sg_compliance.errors import SgComplianceError
 from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable, Sequence
     from types import TracebackType
 
     from rich.progress import TaskID
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sg_compliance.interfaces import Shard
     from sg_compliance.model.scan import Skipped
     from sg_compliance.policy.document import Document
+
+
+_Item = TypeVar("_Item")
 
 
 class _Output(Console):
@@ -148,6 +151,15 @@ class ScanProgress:
     def _figures(self, groups: int, findings: int) -> str:
         found = f", {count(findings, 'finding')}" if self._judging else ""
         return f"{count(groups, 'group')}{found}"
+
+
+def followed(items: Sequence[_Item], what: str, *, hidden: bool) -> Generator[_Item]:
+    """The same, with a bar for people on standard error, where somebody looks; close it when it is given up."""
+    from rich.progress import track
+
+    console = talk()
+    nobody = hidden or not console.is_terminal
+    yield from track(items, what, len(items), console=console, transient=True, disable=nobody)
 
 
 def count(number: int, noun: str) -> str:

@@ -63,3 +63,21 @@ def write_nothing_kept(state: State, *, as_json: bool) -> None:
 
     console = talk() if as_json else out()
     console.print(Text(f"nothing is kept in {visible(state.place())} yet"))
+
+
+def write_no_journal(state: State, what: str, *, as_json: bool) -> None:
+    """Say that there is no record of this, which is not the same as that nothing happened."""
+    from rich.text import Text
+
+    from sg_compliance.bootstrap.upkeep import JOURNAL
+    from sg_compliance.entrypoints.cli.terminal import out, talk
+    from sg_compliance.model.visible import visible
+
+    place = visible(state.place())
+    if state.exists():
+        said = f"no record {what} is kept in {place} yet: there is no {JOURNAL} in it"
+    else:
+        said = f"nothing is kept in {place} yet: there is no such folder"
+    console = talk() if as_json else out()
+    console.print(Text(said))
+    talk().print(Text.assemble(("help: ", "cyan"), "if it is kept somewhere else, say where: --state PLACE"))
