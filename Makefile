@@ -46,8 +46,9 @@ schema: $(VENV)/.demo-ready ## write config/policy.schema.json anew from the mod
 	@$(BIN)/sg-compliance policy schema > $(VENV)/policy.schema.json
 	@mv $(VENV)/policy.schema.json config/policy.schema.json
 
-reference: $(VENV)/.demo-ready ## write docs/cli.md anew from the help texts
+reference: $(VENV)/.demo-ready ## write docs/cli.md anew from the help texts, and terraform/README.md from its variables
 	@$(BIN)/python tools/cli_reference.py
+	@$(BIN)/python tools/terraform_reference.py
 
 picture: $(VENV)/.demo-ready ## draw the README's terminal picture from a real run of the demo
 	@$(BIN)/python tools/picture.py docs/demo.svg
