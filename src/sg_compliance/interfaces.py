@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from sg_compliance.model.page import Page as Page  # noqa: PLC0414, TC001 - others have it from here
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
@@ -32,13 +34,6 @@ class Shard(NamedTuple):
     name: str
     account_id: str = ""
     region: str = ""
-
-
-class Page(NamedTuple):
-    """Some of a shard's groups, with the prefix lists that they may refer to."""
-
-    groups: Sequence[SecurityGroup]
-    prefix_lists: PrefixLists
 
 
 class Inventory(Protocol):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PACKAGE = "sg_compliance"
 PURE = frozenset({"model", "policy", "evaluation", "enforcement", "realtime", "reports"})
 STANDARD_LIBRARY_ONLY = frozenset({"errors", "model"})
+FOR_TYPES_ONLY = frozenset({"numpy"})
+"""What rooms of the standard library may name in annotations, and never load."""
 EFFECTS = frozenset(
     {
         *("asyncio", "boto3", "http", "importlib.resources", "logging", "multiprocessing", "os", "pathlib", "random"),
@@ -76,11 +78,24 @@ def imported_modules(source: Source) -> Iterator[tuple[int, str]]:
 def complaints(source: Source, layers: dict[str, int]) -> list[str]:
     """All that a file does that its room may not do."""
     found = [*_misplaced(source, layers)]
+    annotating = _lines_for_type_checkers(source)
     for line, module in imported_modules(source):
-        found += [f"{source.module}:{line}: {text}" for text in _import_complaints(source, module, layers)]
+        if not (module.split(".")[0] in FOR_TYPES_ONLY and line in annotating):
+            found += [f"{source.module}:{line}: {text}" for text in _import_complaints(source, module, layers)]
     if source.room in PURE:
         found += [f"{source.module}:{line}: {call} in the pure room {source.room}" for line, call in _effects(source)]
     return found
+
+
+def _lines_for_type_checkers(source: Source) -> frozenset[int]:
+    """The lines that stand under `if TYPE_CHECKING:`."""
+    return frozenset(
+        line
+        for node in ast.walk(ast.parse(source.text))
+        if isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
+        for each in node.body
+        for line in range(each.lineno, (each.end_lineno or each.lineno) + 1)
+    )
 
 
 def _misplaced(source: Source, layers: dict[str, int]) -> Iterator[str]:

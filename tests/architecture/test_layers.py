@@ -131,6 +131,15 @@ def test_the_nouns_use_the_standard_library_only() -> None:
     assert len(wrongs("errors", "import rich")) == 1
 
 
+def test_the_nouns_may_name_arrays_in_annotations_and_never_load_them() -> None:
+    guarded = "if TYPE_CHECKING:\n    import {0}\n    from {0}.typing import Thing\n"
+    assert wrongs("model.columns", guarded.format("numpy")) == []
+    assert len(wrongs("model.columns", guarded.format("pandas"))) == 2
+    assert len(wrongs("model.columns", guarded.format("numpy") + "else:\n    import numpy")) == 1
+    assert len(wrongs("model.columns", "import numpy")) == 1
+    assert len(wrongs("model.columns", "def late():\n    import numpy")) == 1
+
+
 @pytest.mark.parametrize("module", ["utils.text", "aws.helpers", "model.common", "policy.base"])
 def test_there_are_no_drawers(module: str) -> None:
     assert any("drawer" in wrong for wrong in wrongs(module, ""))

@@ -89,11 +89,12 @@ def test_help_pays_for_nothing_heavy(arguments: list[str]) -> None:
     assert "LOADED []" in ended.stdout
 
 
-def test_a_scan_of_files_needs_no_aws_library(folder: Path) -> None:
+def test_a_scan_of_files_needs_no_aws_library_and_no_arrays(folder: Path) -> None:
+    unneeded = ("boto3", "botocore", "numpy", "pyarrow", "sg_compliance.evaluation.screen")
     probe = (
         "import sys, atexit\n"
         "from sg_compliance.entrypoints.cli import main\n"
-        "atexit.register(lambda: print('LOADED', [name for name in ('boto3', 'botocore') if name in sys.modules]))\n"
+        f"atexit.register(lambda: print('LOADED', [name for name in {unneeded!r} if name in sys.modules]))\n"
         f"sys.argv = ['sg-compliance', *{SCAN!r}]\n"
         "main()\n"
     )

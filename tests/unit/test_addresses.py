@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sg_compliance.model.addresses import EVERYWHERE, NOWHERE, AddressSet, parse_cidr
 
@@ -46,6 +50,23 @@ def test_a_cidr_is_canonicalised_as_aws_does(written: str, meant: str) -> None:
 def test_what_is_no_cidr_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         parse_cidr(text)
+
+
+@given(
+    st.lists(st.text("0123456789abcdefF", min_size=1, max_size=5), max_size=8).map(":".join),
+    st.sampled_from(["::", "", ":", "::1", ":::"]),
+    st.integers(0, 140),
+)
+def test_ipv6_is_read_as_python_reads_it(hextets: str, end: str, length: int) -> None:
+    text = f"{hextets}{end}/{length}"
+    try:
+        network = IPv6Network(text, strict=False)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            parse_cidr(text)
+    else:
+        block = parse_cidr(text)
+        assert (block.first, block.last) == (int(network.network_address), int(network.broadcast_address))
 
 
 def test_a_block_knows_its_public_addresses() -> None:

@@ -91,6 +91,7 @@ PLACE = "prohibited_rules.inbound[0]"
         (inbound({"port_match": "all"}), f"{PLACE}.port_match", "'overlap' or 'cover'", '"all"', ""),
         (inbound({"source_match": "any"}), f"{PLACE}.source_match", "'overlap' or 'cover'", '"any"', ""),
         (inbound({"port_range": "0", "port_match": "cover"}), f"{PLACE}.port_match", '"overlap"', "'cover'", ""),
+        (inbound({"port_range": "00 - 0", "port_match": "cover"}), f"{PLACE}.port_match", '"overlap"', "'cover'", ""),
         (inbound({"strategy": "trimm"}), f"{PLACE}.strategy", "'lockdown'", '"trimm"', "trim"),
         (inbound({"source_type": "group"}), f"{PLACE}.source_type", "'cidr'", '"group"', ""),
         (inbound({"source_pattern": "a{9999999999}"}), f"{PLACE}.source_pattern", "a regular expression", "a{9", ""),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sg_compliance.enforcement.decide import Circumstances, Decision
     from sg_compliance.enforcement.strategies import Evaluate, Remedy, Strategy
+    from sg_compliance.model.columns import Head
     from sg_compliance.model.concession import Concession
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.journal import Entry
@@ -63,7 +64,7 @@ class Planning:
         """How the keys of our tags begin."""
         return self.handling.tag_prefix
 
-    def is_marked(self, group: SecurityGroup) -> bool:
+    def is_marked(self, group: SecurityGroup | Head) -> bool:
         """Whether the group is tagged as violating, and was not remediated: nobody needs that tag once it complies."""
         return group.tag(f"{self.prefix}STATUS") == "NON_COMPLIANT" and group.tag(f"{self.prefix}REMEDIATED") is None
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from sg_compliance.model.columns import Head
     from sg_compliance.model.security_group import PrefixLists, SecurityGroupRule
     from sg_compliance.policy.bound import BoundRule, RuleSet
     from sg_compliance.policy.resolve import Policy
@@ -66,6 +67,9 @@ class Evaluator:
             return findings
         subject = replace(group, rules=(), malformed=())
         return [self._settled(finding, subject, rule_set) for finding in findings]
+
+    def cleared(self, group: SecurityGroup | Head) -> None:
+        """A screen has found that this group has no finding: it will not be judged. For who notes what was judged."""
 
     def _settled(self, finding: Finding, subject: SecurityGroup, rule_set: RuleSet) -> Finding:
         """Look for an exemption, and keep of the group only who it is: findings outlive the scan of their group."""

@@ -11,6 +11,7 @@ from sg_compliance.model.security_group import Direction
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sg_compliance.model.columns import Whose
     from sg_compliance.model.security_group import PrefixLists, SecurityGroup
     from sg_compliance.policy.bound import Hygiene
 
@@ -27,8 +28,13 @@ def hygiene_findings(group: SecurityGroup, hygiene: Hygiene, prefix_lists: Prefi
         yield from _malformed(group)
 
 
+def lacking(group: SecurityGroup | Whose, required: tuple[str, ...]) -> list[str]:
+    """The required tags that are missing or empty."""
+    return [key for key in required if not (group.tag(key) or "").strip()]
+
+
 def _missing_tags(group: SecurityGroup, required: tuple[str, ...]) -> Iterator[Finding]:
-    missing = [key for key in required if not (group.tag(key) or "").strip()]
+    missing = lacking(group, required)
     if missing:
         yield Finding(
             group,

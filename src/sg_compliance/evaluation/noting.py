@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sg_compliance.evaluation.evaluate import Evaluator
 
 if TYPE_CHECKING:
+    from sg_compliance.model.columns import Head
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.security_group import PrefixLists, SecurityGroup
 
@@ -21,6 +22,13 @@ class Noting(Evaluator):
     def evaluate(self, group: SecurityGroup, prefix_lists: PrefixLists) -> list[Finding]:
         """As it is; and note it."""
         findings = super().evaluate(group, prefix_lists)
+        self._note(group, findings)
+        return findings
+
+    def cleared(self, group: SecurityGroup | Head) -> None:
+        """Note that it has none."""
+        self._note(group, [])
+
+    def _note(self, group: SecurityGroup | Head, findings: list[Finding]) -> None:
         for key in {group.group_id, group.name}:
             self.found.setdefault(key, []).extend(findings)
-        return findings

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BITS: Final = {4: 32, 6: 128}
 _CACHED_CIDRS: Final = 1 << 16
 _PLAIN_IPV4: Final = re.compile(r"{0}\.{0}\.{0}\.{0}/{0}".format("(0|[1-9][0-9]{,2})")).fullmatch
+_PLAIN_IPV6: Final = re.compile(r"((?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){,6})?)::/(0|[1-9][0-9]{,2})").fullmatch
 """What nearly every CIDR looks like: read three times faster than by `ipaddress`, which reads all others."""
 
 
@@ -57,6 +58,12 @@ def parse_cidr(text: str) -> Cidr:
             size = 1 << (32 - length)
             first = (a << 24 | b << 16 | c << 8 | d) & -size
             return cidr(4, first, first + size - 1)
+    plain = _PLAIN_IPV6(text)
+    if plain and int(plain[2]) <= BITS[6]:
+        hextets = plain[1].split(":") if plain[1] else []
+        value = int("".join([hextet.zfill(4) for hextet in hextets]).ljust(32, "0"), 16)
+        size = 1 << (BITS[6] - int(plain[2]))
+        return cidr(6, value & -size, (value & -size) + size - 1)
     address, slash, prefix = text.partition("/")
     version, value = _parse_address(address)
     bits = BITS[version]

@@ -13,7 +13,7 @@ from sg_compliance.model.security_group import CidrPeer, PrefixListPeer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sg_compliance.model.security_group import Direction, PrefixLists, SecurityGroupRule
+    from sg_compliance.model.security_group import Direction, Peer, PrefixLists, SecurityGroupRule
 
 RULES_PER_DIRECTION: Final = 60
 """AWS's default; an account can have it raised."""
@@ -24,16 +24,17 @@ def quota_count(rules: Iterable[SecurityGroupRule], direction: Direction, prefix
     counts = {4: 0, 6: 0}
     for rule in rules:
         if rule.direction is direction:
-            for version, weight in _weights(rule, prefix_lists):
+            for version, weight in weights(rule.peer, prefix_lists):
                 counts[version] += weight
     return counts
 
 
-def _weights(rule: SecurityGroupRule, prefix_lists: PrefixLists) -> tuple[tuple[int, int], ...]:
-    if isinstance(rule.peer, CidrPeer):
-        return ((rule.peer.block.version, 1),)
-    if isinstance(rule.peer, PrefixListPeer):
-        known = prefix_lists.get(rule.peer.prefix_list_id)
+def weights(peer: Peer, prefix_lists: PrefixLists) -> tuple[tuple[int, int], ...]:
+    """What a rule with this peer counts: pairs of IP version and number."""
+    if isinstance(peer, CidrPeer):
+        return ((peer.block.version, 1),)
+    if isinstance(peer, PrefixListPeer):
+        known = prefix_lists.get(peer.prefix_list_id)
         weight = known.weight() if known else 1
         return ((4, weight), (6, weight))
     return ((4, 1), (6, 1))

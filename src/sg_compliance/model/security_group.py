@@ -130,6 +130,14 @@ class Place(NamedTuple):
         return "/".join(self)
 
 
+def value_of(tags: Iterable[tuple[str, str]], key: str) -> str | None:
+    """The value of the tag with this key, the first where there are several; None where there is none."""
+    for name, value in tags:
+        if name == key:
+            return value
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
     """A group in one account and region. `interfaces` is None where attached interfaces were not read.
@@ -156,7 +164,7 @@ class SecurityGroup:
 
     def tag(self, key: str) -> str | None:
         """The tag's value, or None. Tag keys are case-sensitive in AWS."""
-        return next((value for name, value in self.tags if name == key), None)
+        return value_of(self.tags, key)
 
     def with_names(self, names: Mapping[str, str]) -> SecurityGroup:
         """The same group, its referenced groups named where the name is known."""

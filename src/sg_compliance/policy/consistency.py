@@ -33,6 +33,7 @@ PROHIBITING_KEYS = (
 """Keys that say what is prohibited: beside the above they would be lost, or taken for what is allowed."""
 INGRESS_KEYS = ("source", "sources", "allowed_sources")
 EGRESS_KEYS = ("destination", "destinations", "allowed_destinations")
+_PORT_ZERO = re.compile(r"0+(\s*-\s*0+)?\Z", re.ASCII)
 _ACCOUNT = re.compile(r"(?<![0-9])([0-9]{12})\Z")
 
 
@@ -187,7 +188,8 @@ def _bad_combination(rule: RawRule) -> Iterator[PolicyProblem]:
     if "source_pattern" in keys and rule.keys.get("source_type") not in (None, "security_group", "any"):
         found = repr(rule.keys["source_type"])
         yield PolicyProblem(f"{rule.path}.source_pattern", 'source_type "security_group"', found)
-    if rule.keys.get("port_match") == "cover" and [str(text) for _, text in _texts(rule, _ALL_PORT_KEYS)] == ["0"]:
+    texts = [text.strip() for _, text in _texts(rule, _ALL_PORT_KEYS)]
+    if rule.keys.get("port_match") == "cover" and texts and all(map(_PORT_ZERO.match, texts)):
         yield PolicyProblem(f"{rule.path}.port_match", '"overlap", for port 0 alone need never be covered', "'cover'")
 
 

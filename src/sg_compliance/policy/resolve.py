@@ -16,12 +16,14 @@ from sg_compliance.policy.rule import AllowedRule, ProhibitedRule, RestrictedRul
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sg_compliance.model.columns import Whose
     from sg_compliance.model.intervals import IntervalSet
     from sg_compliance.model.security_group import SecurityGroup
     from sg_compliance.policy.document import AccountConfig, AccountOverride, Document, GlobalRules, Policies
     from sg_compliance.policy.rule import Rule
 
 _RULE_SETS = 4096
+_TAG = "Environment"
 
 
 class Found(NamedTuple):
@@ -101,6 +103,7 @@ class Policy:
         ]
         self._environments = environments_of(document)
         self.rule_set = lru_cache(maxsize=_RULE_SETS)(self._rule_set)
+        self._binding = lru_cache(maxsize=_RULE_SETS)(self._rule_set_of)
 
     def account(self, account_id: str) -> AccountConfig | None:
         """What `accounts_config` says of the account."""
@@ -111,24 +114,29 @@ class Policy:
         config = self._accounts.get(account_id)
         return config is None or config.enforcement_level != "disabled"
 
-    def environment_of(self, group: SecurityGroup) -> str | None:
+    def environment_of(self, group: SecurityGroup | Whose) -> str | None:
         """The group's `Environment` tag, else its account's environment, else the deployment's."""
-        tag = group.tag("Environment")
-        return environment_name(tag) if tag and tag.strip() else self.environment_of_account(group.account_id)
+        return self._environment(group.account_id, group.tag(_TAG))
+
+    def _environment(self, account_id: str, tag: str | None) -> str | None:
+        return environment_name(tag) if tag and tag.strip() else self.environment_of_account(account_id)
 
     def environment_of_account(self, account_id: str) -> str | None:
         """The environment of groups that have no `Environment` tag."""
         config = self._accounts.get(account_id)
         return environment_name(config.environment) if config and config.environment else self._deployment
 
-    def binding(self, group: SecurityGroup) -> RuleSet:
+    def binding(self, group: SecurityGroup | Whose) -> RuleSet:
         """The rule set that binds the group.
 
         Environments and accounts that the document does not speak of share one: tags are text of anybody's choice.
         """
-        environment = self.environment_of(group)
-        account_id = group.account_id if group.account_id in self._overrides else ""
-        return self.rule_set(account_id, environment if environment in self._environments else None)
+        return self._binding(group.account_id, group.tag(_TAG))
+
+    def _rule_set_of(self, account_id: str, tag: str | None) -> RuleSet:
+        environment = self._environment(account_id, tag)
+        own = account_id if account_id in self._overrides else ""
+        return self.rule_set(own, environment if environment in self._environments else None)
 
     def _rule_set(self, account_id: str, environment: str | None) -> RuleSet:
         override = self._overrides.get(account_id)

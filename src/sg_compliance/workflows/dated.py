@@ -33,7 +33,7 @@ class Dated:
         self.of_shard[shard.account_id, shard.region] = begun
         for found in self._inventory.read(shard):
             if not isinstance(found, Skipped):
-                self.of_group.update((group.place, begun) for group in found.groups)
+                self.of_group.update((group.place, begun) for group in found.heads())
             yield found
 
     def with_rule_ids(self, shard: Shard, groups: Sequence[SecurityGroup]) -> Sequence[SecurityGroup]:

@@ -52,7 +52,8 @@ def _in_shard(
     found = []
     for page in inventory.read(shard):
         if isinstance(page, Page):
-            groups = [group for group in page.groups if wanted in (group.group_id, group.name)]
+            heads = enumerate(page.heads())
+            groups = [page.groups[at] for at, head in heads if wanted in (head.group_id, head.name)]
             named = inventory.with_rule_ids(shard, groups) if groups else groups
             found += [explain(evaluator, group, page.prefix_lists) for group in named]
             if found and wanted.startswith("sg-"):

@@ -59,7 +59,8 @@ class Narrowed:
             if isinstance(found, Skipped) or not groups:
                 yield found
             else:
-                yield Page([each for each in found.groups if each.group_id in groups], found.prefix_lists)
+                wanted = [at for at, each in enumerate(found.heads()) if each.group_id in groups]
+                yield Page([found.groups[at] for at in wanted], found.prefix_lists)
 
     def with_rule_ids(self, shard: Shard, groups: Sequence[SecurityGroup]) -> Sequence[SecurityGroup]:
         """As the other does."""

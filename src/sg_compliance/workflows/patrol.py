@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ReportStore,
         Shard,
     )
+    from sg_compliance.model.columns import Head
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.outcome import Outcome
     from sg_compliance.model.scan import Skipped, Summary
@@ -208,11 +209,18 @@ class _Judged(Evaluator):
 
     def evaluate(self, group: SecurityGroup, prefix_lists: PrefixLists) -> list[Finding]:
         """As the other does; called by several threads."""
+        findings = super().evaluate(group, prefix_lists)
+        self._keep(group, findings)
+        return findings
+
+    def cleared(self, group: SecurityGroup | Head) -> None:
+        """It has none."""
+        self._keep(group, ())
+
+    def _keep(self, group: SecurityGroup | Head, findings: Sequence[Finding]) -> None:
         if self._planning and self._planning.is_marked(group):
             self._marked.add((group.account_id, group.region))
-        findings = super().evaluate(group, prefix_lists)
         self.found[group.place] = tuple(each.id for each in findings)
-        return findings
 
 
 class _UntilLate:

@@ -11,6 +11,7 @@ from sg_compliance.errors import SgComplianceError
 from sg_compliance.model.finding import FindingState
 from sg_compliance.model.scan import Skipped
 from sg_compliance.workflows.reading import Readers, never_met, shards_of
+from sg_compliance.workflows.screening import Screening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sg_compliance.enforcement.strategies import Evaluate
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.interfaces import FindingHistory, Inventory, Page, Progress, Shard
+    from sg_compliance.model.columns import Head
     from sg_compliance.model.concession import Concession
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.journal import Entry
@@ -77,7 +79,7 @@ class Scope(NamedTuple):
     selection: Selection
     groups: frozenset[str] = frozenset()
 
-    def wants(self, group: SecurityGroup) -> bool:
+    def wants(self, group: SecurityGroup | Head) -> bool:
         """Whether the group may be planned."""
         named = not self.groups or group.group_id in self.groups or group.name in self.groups
         return named and self.selection.wants_group(group)
@@ -125,6 +127,7 @@ class _Making:
         self.totals: Counter[str] = Counter()
         self._inventory = inventory
         self._evaluator = evaluator
+        self._screening = Screening(evaluator)
         self._planning = planning
         self._scope = scope
         self._history = history
@@ -133,15 +136,15 @@ class _Making:
 
     def judge(self, _shard: Shard, page: Page) -> _Page:
         """The groups of a page that something may have to be done about."""
-        watched = [group for group in page.groups if self._evaluator.policy.watches(group.account_id)]
+        heads = page.heads()
+        watched = [at for at, head in enumerate(heads) if self._evaluator.policy.watches(head.account_id)]
+        wanted = [at for at in watched if self._scope.wants(heads[at])]
         suspects = []
-        for group in watched:
-            if self._scope.wants(group):
-                found = self._evaluator.evaluate(group, page.prefix_lists)
-                findings = [each for each in found if each.state is FindingState.OPEN]
-                if findings or self._planning.is_marked(group):
-                    suspects.append(Suspect(group, findings, page.prefix_lists))
-        return _Page(suspects, Counter(group.account_id for group in watched))
+        for _, group, found in self._screening.judged(page, wanted, self._planning.is_marked):
+            findings = [each for each in found if each.state is FindingState.OPEN]
+            if findings or self._planning.is_marked(group):
+                suspects.append(Suspect(group, findings, page.prefix_lists))
+        return _Page(suspects, Counter(heads[at].account_id for at in watched))
 
     def take_all(self, readers: Readers[_Page], progress: Progress) -> None:
         """Take every page in; Ctrl-C ends the reading too."""

@@ -14,15 +14,18 @@ from sg_compliance.evaluation.score import points, score
 from sg_compliance.model.finding import FindingState, Severity
 from sg_compliance.model.scan import Skipped, Summary
 from sg_compliance.workflows.reading import Readers, never_met, shards_of
+from sg_compliance.workflows.screening import Screening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.interfaces import FindingHistory, FindingStore, Inventory, Page, Progress, Shard
+    from sg_compliance.model.columns import Head
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.security_group import SecurityGroup
     from sg_compliance.workflows.reading import Result
+    from sg_compliance.workflows.screening import Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Selection:
     severity: Severity = Severity.INFO
     regions: frozenset[str] = frozenset()
 
-    def wants_group(self, group: SecurityGroup) -> bool:
+    def wants_group(self, group: SecurityGroup | Head) -> bool:
         """Whether the group's account and region are wanted."""
         in_account = not self.accounts or group.account_id in self.accounts
         return in_account and (not self.regions or group.region in self.regions)
@@ -151,31 +154,39 @@ class _Judging:
     def __init__(self, inventory: Inventory, evaluator: Evaluator, selection: Selection) -> None:
         self._inventory = inventory
         self._evaluator = evaluator
+        self._screening = Screening(evaluator)
         self._selection = selection
 
     def judge(self, shard: Shard, found: Page) -> _Judged:
         """Judge the wanted groups of a page, and name the rules of those that violate."""
-        asked_for = [group for group in found.groups if self._selection.wants_group(group)]
+        heads = found.heads()
         watches = self._evaluator.policy.watches
-        wanted = [group for group in asked_for if watches(group.account_id)]
-        judge = _judging(self._evaluator, found)
-        by_group = [(group, judge(group)) for group in wanted]
-        calculation = self._evaluator.policy.document.reporting.compliance_score_calculation
+        asked_for = [at for at, head in enumerate(heads) if self._selection.wants_group(head)]
+        wanted = [at for at in asked_for if watches(heads[at].account_id)]
+        judged = [*self._screening.judged(found, wanted)]
         kept = [
             (group, selected)
-            for group, findings in by_group
+            for _, group, findings in judged
             if (selected := [finding for finding in findings if self._selection.wants(finding)])
         ]
+        judge = _judging(self._evaluator, found)
         reported, skipped = self._with_rule_ids(shard, kept, judge)
         return _Judged(
             len(wanted),
             reported,
-            sum(points(findings, calculation) for _, findings in by_group),
+            self._points(wanted, judged),
             sum(1 for _, findings in kept if any(each.state is FindingState.OPEN for each in findings)),
-            frozenset(group.account_id for group in wanted),
-            frozenset(group.account_id for group in asked_for if not watches(group.account_id)),
+            frozenset(heads[at].account_id for at in wanted),
+            frozenset(heads[at].account_id for at in asked_for if not watches(heads[at].account_id)),
             skipped,
         )
+
+    def _points(self, wanted: Sequence[int], judged: Sequence[Judged]) -> float:
+        """What the wanted groups keep, all where nothing was found: added in their order, which sums of floats show."""
+        calculation = self._evaluator.policy.document.reporting.compliance_score_calculation
+        whole = points((), calculation)
+        kept = {each.position: points(each.findings, calculation) for each in judged}
+        return sum(kept.get(at, whole) for at in wanted)
 
     def _with_rule_ids(
         self,
