@@ -15,6 +15,7 @@ from sg_compliance.aws.concurrency import in_order
 from sg_compliance.aws.ec2_region import FILTER_VALUES, Region, all_pages, items, with_names
 from sg_compliance.aws.failures import explained
 from sg_compliance.aws.organizations import Account, OrganisationScope, organisation_accounts
+from sg_compliance.aws.pacing import paced
 from sg_compliance.enforcement.refusals import DENIED
 from sg_compliance.errors import AwsError
 from sg_compliance.interfaces import Page, Shard
@@ -136,7 +137,7 @@ class Ec2Inventory:
 
     def _client(self, shard: Shard) -> BaseClient:
         role_name = self._role_name(shard.account_id)
-        return self._sessions.client("ec2", IAM_ACTIONS, shard.region, shard.account_id, role_name)
+        return paced(self._sessions.client("ec2", IAM_ACTIONS, shard.region, shard.account_id, role_name))
 
     def _identified(self, shard: Shard, groups: Sequence[SecurityGroup]) -> list[SecurityGroup]:
         client, principal = self._client(shard), self._principal(shard.account_id)

@@ -7,6 +7,7 @@ for an answer that may never come.
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar
 
 from sg_compliance.errors import SgComplianceError
 from sg_compliance.model.scan import Skipped
+from sg_compliance.workflows.scheduling import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,25 +60,26 @@ class Result(Generic[Work]):
 
 
 class Readers(Generic[Work]):
-    """Begins to read at once. `work` is called by the reading threads, for several pages at a time."""
+    """Begins to read at once, in the order of `Schedule`. `work` is called by several threads at a time."""
 
     def __init__(
         self, inventory: Inventory, shards: Sequence[Shard], work: Callable[[Shard, Page], Work], workers: int
     ) -> None:
         self._inventory = inventory
         self._work_on = work
-        self._waiting: Queue[Shard] = Queue()
+        self._schedule = Schedule(shards, workers)
+        self._turns = threading.Condition()
         self._results: Queue[Result[Work] | BaseException] = Queue(_PENDING)
         self._open = {shard.name: shard for shard in shards}
         self._stopped = threading.Event()
-        for shard in shards:
-            self._waiting.put(shard)
-        for _ in range(min(workers, len(shards))):
+        for _ in range(self._schedule.readers):
             threading.Thread(target=self._work, daemon=True).start()
 
     def stop(self) -> None:
         """Begin nothing new."""
-        self._stopped.set()
+        with self._turns:
+            self._stopped.set()
+            self._turns.notify_all()
 
     def unfinished(self) -> list[Shard]:
         """The shards whose end was not taken in."""
@@ -109,16 +112,27 @@ class Readers(Generic[Work]):
             self._open.pop(result.shard.name, None)
 
     def _work(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                shard = self._waiting.get_nowait()
-            except Empty:
-                return
+        shard = self._next()
+        while shard:
             try:
                 self._read(shard)
             except BaseException as error:  # noqa: BLE001 - handed to the calling thread, which raises it
                 self._results.put(error)
                 return
+            shard = self._next(shard)
+
+    def _next(self, read: Shard | None = None) -> Shard | None:
+        """The shard to read after this one; None when there is nothing more to begin. Waits for its turn."""
+        with self._turns:
+            if read:
+                self._schedule.over(read)
+            while not self._stopped.is_set():
+                turn = self._schedule.next(time.monotonic())
+                if not isinstance(turn, float):
+                    self._turns.notify()  # who waits may have another answer now
+                    return turn
+                self._turns.wait(turn)
+            return None
 
     def _read(self, shard: Shard) -> None:
         failed = None
@@ -132,6 +146,8 @@ class Readers(Generic[Work]):
                     continue
                 groups += len(found.groups)
                 self._results.put(Result(shard, self._work_on(shard, found)))
+                with self._turns:
+                    self._schedule.page(shard, time.monotonic())
         except SgComplianceError as error:
             after = f" (after {groups} group{'s' if groups != 1 else ''})" if groups else ""
             failed = Skipped("security groups", f"{error}{after}", error.hint, shard.account_id, shard.region)
