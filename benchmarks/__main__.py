@@ -1,9 +1,9 @@
 """Measure everything with one command: `python -m benchmarks [--quick] [--only SECTION] [--json]`.
 
 Sections: `evaluation` (judging groups in memory, beside Cloud Custodian's filters and Prowler's matcher), `file` (the
-whole command on a file, beside reading alone), `live` (the whole command on a loopback endpoint, beside boto3 alone,
-`custodian run` and `prowler aws`), `enforcement` (locking groups down and taking it back, beside the same calls alone),
-`start` (`--help`, beside bare Python).
+whole command on a file, beside reading alone), `snapshot` (the same on Parquet, beside JSON Lines), `live` (the whole
+command on a loopback endpoint, beside boto3 alone, `custodian run` and `prowler aws`), `enforcement` (locking groups
+down and taking it back, beside the same calls alone), `start` (`--help`, beside bare Python).
 
 The figure is CPU time; compare the ratios, which come from one run on one machine, not the seconds. The other tools are
 installed on the first run, each in its own environment (about 2.4 GB), and asked in the way its runner describes.

@@ -1,4 +1,4 @@
-"""The measured cases: evaluation, file, live, enforcement, start. Each takes settings and returns rows and gaps."""
+"""The measured cases, section by section. Each takes settings and returns rows and gaps."""
 
 import hashlib
 import sys
@@ -22,6 +22,7 @@ Result: TypeAlias = Row | Missing
 HERE = Path(__file__).parent
 C7N_WAYS = ("strings", "ipv4-strings", "addresses")
 FORMATS = {"json": write_aws_cli_json, "jsonl": write_json_lines}
+WRITERS = {**FORMATS, "parquet": ours.write_snapshot}
 
 
 def evaluation(settings: Settings) -> Iterator[Result]:
@@ -62,6 +63,25 @@ def file(settings: Settings) -> Iterator[Result]:
                 yield row_of_process("file", key, costs, groups=size)
 
 
+def snapshot(settings: Settings) -> Iterator[Result]:
+    """Scan a snapshot in Parquet with the whole command, beside the same in JSON Lines, and what reading it costs."""
+    policy, lists = written("policy.json", as_policy_document()), written("prefix-lists.json", prefix_lists())
+    if missing := ours.missing("snapshot"):
+        yield Missing("snapshot", OURS, missing)
+        return
+    for size in settings.snapshots:
+        data = estate_file("parquet", size)
+        label = f"{size} groups, {data.stat().st_size / 1e6:.0f} MB"
+        scanned = partial(run, ours.snapshot_command(data, policy), accepted=ANY_RESULT)
+        subjects: Subjects = {(label, OURS): scanned}
+        if size <= settings.beside_lines:
+            as_lines = ours.file_command(estate_file("jsonl", size), lists, policy)
+            subjects[label, f"{OURS}, JSON Lines"] = partial(run, as_lines, accepted=ANY_RESULT)
+        subjects[label, "pyarrow alone"] = partial(module, "benchmarks.reading_floor", "parquet", data)
+        for key, costs in take_turns(subjects, settings.runs if size < settings.once_from else 1).items():
+            yield row_of_process("snapshot", key, costs, groups=size)
+
+
 def enforcement(settings: Settings) -> Iterator[Result]:
     """Lock groups down and take it back, beside the same calls without any of the care. Once: it takes minutes."""
     for face, rules in (("twin", 60), ("twin", 3), ("moto", 3)):
@@ -95,13 +115,14 @@ def estate_file(form: str, size: int) -> Path:
     if not path.exists():
         for outdated in cache().glob(f"groups-{size}-*.{form}"):
             outdated.unlink()
-        FORMATS[form](path, groups(size))
+        WRITERS[form](path, groups(size))
     return path
 
 
 SECTIONS: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "evaluation": evaluation,
     "file": file,
+    "snapshot": snapshot,
     "live": live,
     "enforcement": enforcement,
     "start": start,

@@ -8,9 +8,10 @@ printing are not in it; the file and live cases measure the command as a whole.
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from benchmarks.groups import PREFIX_LISTS, Group
 Judge = Callable[[Sequence[Group]], Counter[str]]
 
 
+_PAGE = 500
 _NEEDED = {
     "evaluation": "sg_compliance.evaluation.evaluate",
     "file": "sg_compliance.entrypoints.cli.scan",
+    "snapshot": "sg_compliance.local.parquet_file",
     "live": "sg_compliance.entrypoints.cli.scan",
     "start": "sg_compliance.__main__",
 }
@@ -53,16 +56,37 @@ def judge(policy_document: dict[str, Any]) -> Judge:
 
     policy = Policy(parse_policy(json.dumps(policy_document), "thirty-questions.json").document)
     evaluator = Evaluator(policy, datetime.now(tz=UTC))
-    prefix_lists = {
-        list_id: translate.prefix_list({"PrefixListId": list_id}, [{"Cidr": cidr} for cidr in cidrs])
-        for list_id, (_, cidrs) in PREFIX_LISTS.items()
-    }
+    prefix_lists = _prefix_lists()
 
     def judged(page: Sequence[Group]) -> Counter[str]:
         translated = map(translate.security_group, page)
         return Counter(finding.rule_id for group in translated for finding in evaluator.evaluate(group, prefix_lists))
 
     return judged
+
+
+def write_snapshot(path: Path, items: Iterable[Group]) -> None:
+    """Write the groups, and the prefix lists that they refer to, as `snapshot --output NAME.parquet` does."""
+    from sg_compliance.aws import render, translate  # noqa: PLC0415  the measuring process stays small
+    from sg_compliance.interfaces import Page  # noqa: PLC0415
+    from sg_compliance.local.snapshot_file import open_parquet  # noqa: PLC0415
+
+    prefix_lists = _prefix_lists()
+    translated = map(translate.security_group, items)
+    with open_parquet(path, render, {}, replace=True) as snapshot:
+        while page := list(islice(translated, _PAGE)):
+            snapshot.add(Page(page, prefix_lists))
+
+
+def _prefix_lists() -> dict[str, Any]:
+    from sg_compliance.aws import translate  # noqa: PLC0415
+
+    return {
+        list_id: translate.prefix_list(
+            {"PrefixListId": list_id, "PrefixListName": name}, [{"Cidr": cidr} for cidr in cidrs]
+        )
+        for list_id, (name, cidrs) in PREFIX_LISTS.items()
+    }
 
 
 def help_command() -> list[str]:
@@ -75,6 +99,11 @@ def file_command(file: Path, lists: Path, policy: Path) -> list[str]:
     return _command(
         "scan", "--from", str(file), "--from", str(lists), "--policy", str(policy), "--format", "jsonl", "--quiet"
     )
+
+
+def snapshot_command(file: Path, policy: Path) -> list[str]:
+    """Return the command that judges a snapshot in Parquet, which holds its prefix lists."""
+    return _command("scan", "--from", str(file), "--policy", str(policy), "--format", "jsonl", "--quiet")
 
 
 def live_command(endpoint: str, policy: Path) -> list[str]:

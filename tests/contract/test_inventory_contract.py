@@ -1,4 +1,4 @@
-"""What a scan relies on in any inventory, held against the one in files."""
+"""What a scan relies on in any inventory, held against the one in files: JSON, and snapshots in Parquet."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from sg_compliance.interfaces import Page, Shard
 from sg_compliance.local.files import FileInventory
 from sg_compliance.model.scan import Skipped
 from tests.builders import EVERYONE, raw_group, tcp
+from tests.columns_of import columns_of
+from tests.parquet_files import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 COUNT = 1100
 
 
-@pytest.fixture
-def inventory(tmp_path: Path) -> Iterator[Inventory]:
+@pytest.fixture(params=["json", "parquet"])
+def inventory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Inventory]:
     for number in range(3):
         groups = [raw_group(tcp(22, EVERYONE, "pl-1"), group_id=f"sg-{number}{index:04}") for index in range(COUNT)]
         (tmp_path / f"{number}.json").write_text(json.dumps({"SecurityGroups": groups}), encoding="utf-8")
@@ -47,8 +49,24 @@ def inventory(tmp_path: Path) -> Iterator[Inventory]:
     side: dict[str, Any] = {"PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": "x", "Entries": []}]}
     (tmp_path / "side.json").write_text(json.dumps({**side, "SecurityGroupRules": rules}), encoding="utf-8")
     made = FileInventory([str(tmp_path)], translate)
+    if request.param == "parquet":
+        made = as_parquet(made, tmp_path / "parquet")
     yield made
     made.close()
+
+
+def as_parquet(inventory: FileInventory, folder: Path) -> FileInventory:
+    """The same inventory, each shard a snapshot of its own."""
+    folder.mkdir()
+    for number, shard in enumerate(shards_of(inventory)):
+        pages = [part for part in inventory.read(shard) if isinstance(part, Page)]
+        write(
+            folder / f"{number}.parquet",
+            *(inventory.with_rule_ids(shard, page.groups) for page in pages),
+            prefix_lists=pages[0].prefix_lists,
+        )
+    inventory.close()
+    return FileInventory([str(folder)], translate)
 
 
 def shards_of(inventory: Inventory) -> list[Shard]:
@@ -101,7 +119,7 @@ def test_rule_ids_come_in_the_order_of_the_groups_and_change_nothing_else(invent
     groups = [group for part in inventory.read(first) if isinstance(part, Page) for group in part.groups][:3]
     named = inventory.with_rule_ids(first, groups)
     assert [each.rules[0].rule_id for each in named] == ["sgr-1", None, None]
-    assert [unnamed(each) for each in named] == groups
+    assert [unnamed(each) for each in named] == [unnamed(each) for each in groups]
 
 
 def unnamed(group: SecurityGroup) -> SecurityGroup:
@@ -111,6 +129,16 @@ def unnamed(group: SecurityGroup) -> SecurityGroup:
 def test_every_page_has_the_prefix_lists_that_its_groups_refer_to(inventory: Inventory) -> None:
     (first, *_) = shards_of(inventory)
     assert all("pl-1" in part.prefix_lists for part in inventory.read(first) if isinstance(part, Page))
+
+
+def test_columns_are_those_of_the_groups_of_the_page(inventory: Inventory) -> None:
+    (first, *_) = shards_of(inventory)
+    for part in inventory.read(first):
+        if isinstance(part, Page) and part.columns:
+            expected = columns_of(part.groups)
+            assert part.columns.group_ids == expected.group_ids
+            assert part.columns.group.tolist() == expected.group.tolist()
+            assert part.columns.high.tolist() == expected.high.tolist()
 
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(), max_size=6))

@@ -18,7 +18,7 @@ from sg_compliance.interfaces import Page, Shard
 from sg_compliance.local.files import FileInventory
 from sg_compliance.local.snapshot_file import open_snapshot
 from sg_compliance.model.scan import Skipped
-from sg_compliance.workflows.snapshot import Taken, take_snapshot
+from sg_compliance.workflows.snapshot import Documents, Taken, take_snapshot
 from tests.builders import EVERYONE, group, lists, raw_group, tcp
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def page(*groups: SecurityGroup, prefix_lists: PrefixLists | None = None) -> Pag
 
 def taken(inventory: Memory, path: Path) -> Taken:
     with open_snapshot(path, replace=False) as file:
-        return take_snapshot(inventory, render, file.write, Silent(), rule_ids=True)
+        return take_snapshot(inventory, Documents(render, file.write), Silent(), rule_ids=True)
 
 
 def read_back(path: Path) -> tuple[list[SecurityGroup], dict[str, Any]]:
@@ -211,7 +211,7 @@ def test_progress_tells_of_every_shard(tmp_path: Path) -> None:
     progress = Silent()
     inventory = Memory({"1/r": [page(group()), page(group(), group())], "2/r": [AwsError("denied")]})
     with open_snapshot(tmp_path / "x", replace=False) as file:
-        take_snapshot(inventory, render, file.write, progress)
+        take_snapshot(inventory, Documents(render, file.write), progress)
     assert progress.told == [
         ("begun", 2),
         ("advanced", "1/r", 1, 0),
@@ -279,6 +279,6 @@ def test_many_shards_are_read_at_once_and_nothing_is_lost(tmp_path: Path) -> Non
     parts: dict[str, Sequence[object]] = {f"{number}/r": [page(group(group_id=f"sg-{number}"))] for number in range(20)}
     path = tmp_path / "snapshot.jsonl"
     with open_snapshot(path, replace=False) as file:
-        found = take_snapshot(Memory(parts), render, file.write, Silent(), workers=5)
+        found = take_snapshot(Memory(parts), Documents(render, file.write), Silent(), workers=5)
     assert (found.groups, found.shards) == (20, 20)
     assert {each.group_id for each in read_back(path)[0]} == {f"sg-{number}" for number in range(20)}

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from sg_compliance.evaluation.expectations import Result
     from sg_compliance.interfaces import FindingHistory, Inventory
     from sg_compliance.local.findings import SpillingFindings
-    from sg_compliance.local.snapshot_file import SnapshotFile
     from sg_compliance.model.concession import Concession
     from sg_compliance.policy.parse import ParsedPolicy
     from sg_compliance.testing.moto_server import DemoServer
-    from sg_compliance.workflows.snapshot import Rendering
+    from sg_compliance.workflows.snapshot import Sink
 
 FILE_WORKERS: Final = 1
 """Files are read by one thread: judging them is work for the processor, and threads would only take turns."""
@@ -250,13 +249,6 @@ def history(path: Path | None) -> Iterator[FindingHistory | None]:
         found.close()
 
 
-def rendering() -> Rendering:
-    """How the model is written down as AWS's JSON."""
-    from sg_compliance.aws import render
-
-    return render
-
-
 @contextmanager
 def demo_server() -> Iterator[DemoServer]:
     """The embedded demo organisation, running while the context lasts. Raises DemoUnavailableError."""
@@ -282,9 +274,20 @@ def demo_where(server: DemoServer) -> Where:
 
 
 @contextmanager
-def snapshot_file(path: Path | None, *, replace: bool) -> Iterator[SnapshotFile]:
-    """A file to write a snapshot to; standard output without a path."""
-    from sg_compliance.local.snapshot_file import open_snapshot
+def snapshot_file(path: Path | None, *, replace: bool) -> Iterator[Sink]:
+    """Where a snapshot goes: Parquet to a file that is named so, else JSON Lines; standard output without a path.
 
+    Raises InputError, also where Parquet is asked for and pyarrow is not installed.
+    """
+    from sg_compliance import __version__
+    from sg_compliance.aws import render
+    from sg_compliance.local.snapshot_file import is_named_parquet, open_parquet, open_snapshot
+    from sg_compliance.workflows.snapshot import Documents
+
+    if path and is_named_parquet(path):
+        about = {"taken_at": now().isoformat(timespec="seconds"), "sg_compliance": __version__}
+        with open_parquet(path, render, about, replace=replace) as sink:
+            yield sink
+        return
     with open_snapshot(path, replace=replace) as file:
-        yield file
+        yield Documents(render, file.write)

@@ -17,6 +17,8 @@ from sg_compliance.model.scan import Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sg_compliance.local.parquet_file import ParquetFile
+    from sg_compliance.model.columns import Columns
     from sg_compliance.model.security_group import PrefixList, PrefixLists, SecurityGroup
 
 ALL_PAGES: Final = "give all pages: leave out --no-paginate and --max-items"
@@ -80,17 +82,23 @@ class Companions:
         return found
 
     def _gather_prefix_lists(self, file: JsonFile) -> bool:
-        found = False
-        for raw in file.elements(PREFIX_LISTS) if file.mentions("PrefixListName") or file.mentions(ENTRIES) else ():
-            if isinstance(raw, dict) and "PrefixListId" in raw:
-                self._keep(raw, _entries(raw.get(ENTRIES)))
-                found = True
+        named = file.mentions("PrefixListName") or file.mentions(ENTRIES)
+        found = self.add_prefix_lists(file.elements(PREFIX_LISTS)) if named else False
         if file.mentions(ENTRIES) and not file.mentions(PREFIX_LISTS):
             name = _PREFIX_LIST_ID.search(Path(file.name).name)
             if name and file.has_list(ENTRIES):
                 self._keep({"PrefixListId": name[0]}, _entries(list(file.elements(ENTRIES))))
                 if file.mentions(NEXT_PAGE):
                     self._pages_of_entries[name[0]] = self._pages_of_entries.get(name[0], Pages()) + file.pages(ENTRIES)
+                found = True
+        return found
+
+    def add_prefix_lists(self, raws: Iterable[Any]) -> bool:
+        """Keep elements of `PrefixLists`, with their entries where they hold them. Whether there was something."""
+        found = False
+        for raw in raws:
+            if isinstance(raw, dict) and "PrefixListId" in raw:
+                self._keep(raw, _entries(raw.get(ENTRIES)))
                 found = True
         return found
 
@@ -132,6 +140,16 @@ class Companions:
                 self._prefix_lists[prefix_list_id] = replace(self._prefix_lists[prefix_list_id], blocks=None)
                 reason = f"{prefix_list_id}: its entries end with a NextToken, and the page that follows is not there"
                 yield Skipped("prefix lists", reason, ALL_PAGES)
+
+    def gather_columnar(self, file: ParquetFile) -> None:
+        """Read what goes with the groups of a snapshot in Parquet: its rules stand there with their ids."""
+        self.add_prefix_lists(file.prefix_lists())
+        if self._names_needed:
+            self._names.update(file.names())
+
+    def named(self, columns: Columns) -> Columns:
+        """The columns with the names of the groups they refer to."""
+        return columns.with_names(self._names) if self._names else columns
 
     def joined(self, group: SecurityGroup) -> SecurityGroup:
         """The group with the names of the groups it refers to, and the interfaces that have it where that is known."""

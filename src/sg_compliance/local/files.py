@@ -1,5 +1,6 @@
 """The inventory in files: `--from` a file, a folder, or standard input. What `snapshot` writes is read back here.
 
+JSON is read element by element, Parquet row group by row group, with columns. Both may stand side by side.
 Prefix lists, network interfaces and security group rules may stand in any of the files, before or after the groups:
 they are gathered in a first pass (rules in a temporary SQLite table, so that memory stays flat).
 """
@@ -29,15 +30,20 @@ from sg_compliance.local.documents import (
     JsonFile,
     Pages,
 )
+from sg_compliance.local.snapshot_file import PARQUET, is_parquet, needing_pyarrow
+from sg_compliance.model.columns import Made
 from sg_compliance.model.scan import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sg_compliance.local.companions import Translation
+    from sg_compliance.local.parquet_file import ParquetFile
+    from sg_compliance.local.parquet_page import Rows
+    from sg_compliance.model.columns import Columns
     from sg_compliance.model.security_group import SecurityGroup
 
-_SUFFIXES: Final = frozenset({".json", ".jsonl", ".ndjson"})
+_SUFFIXES: Final = frozenset({".json", ".jsonl", ".ndjson", PARQUET})
 _PAGE: Final = 500
 
 
@@ -61,9 +67,12 @@ class FileInventory:
         self._place = {"account_id": account_id, "region": region}
         self._spooled: list[Path] = []
         self._owner: dict[_Identity, str] = {}
+        self._is_one = False  # only one file has groups: none of them can stand in another
         self._companions = Companions(translation, names_needed=names_needed)
         try:
-            self._files = {file.name: file for source in dict.fromkeys(sources) for file in self._files_of(source)}
+            given = [path for source in dict.fromkeys(sources) for path in self._files_of(source)]
+            self._files = {name: JsonFile(path, name) for path, name in given if not is_parquet(path)}
+            self._columnar = {name: _columnar_file(path, name) for path, name in given if is_parquet(path)}
         except BaseException:
             self.close()
             raise
@@ -74,7 +83,8 @@ class FileInventory:
         for path in self._spooled:
             path.unlink(missing_ok=True)
 
-    def _files_of(self, source: str) -> list[JsonFile]:
+    def _files_of(self, source: str) -> list[tuple[Path, str]]:
+        """The files of a source, with what people know them by."""
         if source == "-":
             return [self._spool(None, "standard input")]
         path = Path(source)
@@ -82,17 +92,17 @@ class FileInventory:
             named = (each for each in path.rglob("*") if each.suffix.lower() in _SUFFIXES)
             found = sorted(each for each in named if each.is_file() or each.is_symlink())
             if not found:
-                message = f"{source}: the folder holds no .json, .jsonl or .ndjson file"
+                message = f"{source}: the folder holds no .json, .jsonl, .ndjson or .parquet file"
                 raise InputError(message, hint="give a folder with the output of: aws ec2 describe-security-groups")
-            return [JsonFile(each) for each in found]
+            return [(each, str(each)) for each in found]
         if not path.exists():
             message = f"{source}: there is no such file or folder"
             raise InputError(message, hint="give a file, a folder, or - for standard input")
         if not path.is_file():
             return [self._spool(path, source)]
-        return [JsonFile(path)]
+        return [(path, str(path))]
 
-    def _spool(self, pipe: Path | None, name: str) -> JsonFile:
+    def _spool(self, pipe: Path | None, name: str) -> tuple[Path, str]:
         """Put aside what can be read only once: a pipe, or standard input."""
         if pipe is None and sys.stdin is None:
             message = "standard input is closed"
@@ -105,7 +115,7 @@ class FileInventory:
         except OSError as error:
             message = f"{name}: cannot be read: {error.strerror}"
             raise InputError(message, hint="write it to a file first, and give that") from error
-        return JsonFile(self._spooled[-1], name)
+        return self._spooled[-1], name
 
     def shards(self) -> Iterator[Shard | Skipped]:
         """One shard for each file with groups. The first pass, over what goes with the groups, is made here."""
@@ -114,7 +124,7 @@ class FileInventory:
             has_groups = False
             try:
                 has_groups = _has_groups(file)
-                yield from _lacking(file)
+                yield from _lacking(file.elements(SKIPPED) if file.mentions(SKIPPED) else ())
                 useful = self._companions.gather(file)
                 if not (has_groups or useful or _has_place(file)):
                     yield _nothing_in(file)
@@ -124,9 +134,24 @@ class FileInventory:
                     yield Skipped(file.name, str(error), error.hint)
             if has_groups:
                 with_groups.append(Shard(file.name))
+        columnar: list[Shard] = []
+        yield from self._gathered_columnar(columnar)
         yield from self._companions.cut_off()
         yield from self._cut_off_groups(with_groups)
+        with_groups += columnar
+        self._is_one = len(with_groups) == 1
         yield from with_groups
+
+    def _gathered_columnar(self, shards: list[Shard]) -> Iterator[Skipped]:
+        """The first pass over snapshots in Parquet; those that can be read are added to the shards."""
+        for name, file in self._columnar.items():
+            try:
+                self._companions.gather_columnar(file)
+                yield from _lacking(file.skipped())
+                shards.append(Shard(name))
+            except InputError as error:
+                self._companions.broken = True
+                yield Skipped(name, str(error), error.hint)
 
     def _cut_off_groups(self, shards: Sequence[Shard]) -> Iterator[Skipped]:
         """Groups of which every page goes on in another one: the last page is missing."""
@@ -137,8 +162,30 @@ class FileInventory:
             yield Skipped("security groups", reason, ALL_PAGES)
 
     def read(self, shard: Shard) -> Iterator[Page | Skipped]:
-        """The file's groups, some hundred at a time."""
-        file = self._files[shard.name]
+        """The file's groups, some hundred at a time; of Parquet some thousand, with columns."""
+        columnar = self._columnar.get(shard.name)
+        return self._read_columnar(columnar, shard) if columnar else self._read_json(self._files[shard.name], shard)
+
+    def _read_columnar(self, file: ParquetFile, shard: Shard) -> Iterator[Page | Skipped]:
+        met: set[_Identity] = set()
+        repeated = 0
+        look_up = not (self._is_one and file.ids_are_distinct())
+        for rows in file.rows(self._translate):
+            made, columns = self._joined(rows)
+            places = enumerate(rows.places()) if look_up else ()
+            again = {at for at, key in places if not self._is_new(key, shard, met)}
+            if again:  # few, if any at all
+                repeated += len(again)
+                columns, made = None, [group for at, group in enumerate(made) if at not in again]
+            yield Page(made, self._companions.prefix_lists, columns)
+        if repeated:
+            yield _repeated(shard.name, repeated)
+
+    def _joined(self, rows: Rows) -> tuple[Sequence[SecurityGroup], Columns | None]:
+        made, join = rows.groups(), self._companions.joined
+        return Made(len(made), lambda at: join(made[at])), self._companions.named(rows.columns())
+
+    def _read_json(self, file: JsonFile, shard: Shard) -> Iterator[Page | Skipped]:
         page: list[SecurityGroup] = []
         elements = nameless = repeated = 0
         met: set[_Identity] = set()
@@ -148,7 +195,7 @@ class FileInventory:
                     nameless += 1
                     continue
                 group = self._companions.joined(self._translate.security_group(raw, **self._place))
-                if not self._is_new(group, shard, met):
+                if not self._is_new(group.place, shard, met):
                     repeated += 1
                     continue
                 page.append(group)
@@ -162,16 +209,12 @@ class FileInventory:
         if nameless:
             yield _nameless(shard.name, nameless)
         if repeated:
-            reason = (
-                f"{shard.name}: {repeated} group{'s' if repeated > 1 else ''} that stood before; the first was judged"
-            )
-            yield Skipped("security groups", reason, wanted=False)
+            yield _repeated(shard.name, repeated)
         if not elements and not file.has_list(GROUPS):
             yield _nothing_in(file)
 
-    def _is_new(self, group: SecurityGroup, shard: Shard, met: set[_Identity]) -> bool:
+    def _is_new(self, key: _Identity, shard: Shard, met: set[_Identity]) -> bool:
         """Whether the group was not met before, in this file or in one that was read before it."""
-        key = (group.account_id, group.region, group.group_id)
         if self._owner.setdefault(key, shard.name) != shard.name or key in met:
             return False
         met.add(key)
@@ -181,6 +224,12 @@ class FileInventory:
         """Rule ids where a file holds the output of `describe-security-group-rules`."""
         del shard
         return self._companions.with_rule_ids(groups)
+
+
+def _columnar_file(path: Path, name: str) -> ParquetFile:
+    with needing_pyarrow(name, "read"):
+        from sg_compliance.local.parquet_file import ParquetFile  # noqa: PLC0415 - pyarrow only where needed
+    return ParquetFile(path, name)
 
 
 def _has_groups(file: JsonFile) -> bool:
@@ -206,13 +255,13 @@ def _nameless(name: str, count: int) -> Skipped:
 
 
 def _repeated(name: str, count: int) -> Skipped:
-    reason = f"{name}: {count} group{'s' if count > 1 else ''} that stood somewhere before; the first was judged"
+    reason = f"{name}: {count} group{'s' if count > 1 else ''} that stood before; the first was judged"
     return Skipped("security groups", reason, wanted=False)
 
 
-def _lacking(file: JsonFile) -> Iterator[Skipped]:
-    """What the snapshot that this file is could not read: it is missing from this scan too."""
-    for raw in file.elements(SKIPPED) if file.mentions(SKIPPED) else ():
+def _lacking(raws: Iterable[object]) -> Iterator[Skipped]:
+    """What the snapshot that a file is could not read: it is missing from this scan too."""
+    for raw in raws:
         if isinstance(raw, dict):
             fields = {name: str(raw.get(name) or "") for name in ("what", "reason", "hint", "account_id", "region")}
             yield Skipped(**fields, wanted=raw.get("wanted") is not False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from sg_compliance.interfaces import Page
 from sg_compliance.workflows.reading import Readers, shards_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from sg_compliance.interfaces import Inventory, Page, Progress, Shard
+    from sg_compliance.interfaces import Inventory, Progress, Shard
     from sg_compliance.model.scan import Skipped
     from sg_compliance.model.security_group import PrefixList, SecurityGroup
 
@@ -27,6 +28,37 @@ class Rendering(Protocol):
         """Elements of `SecurityGroupRules` for the rules of one group whose ids are known."""
 
 
+class Sink(Protocol):
+    """Where a snapshot goes. Called from one thread."""
+
+    def add(self, page: Page) -> None:
+        """Write groups, and the prefix lists that they may refer to."""
+
+    def lacks(self, skipped: Sequence[Skipped]) -> None:
+        """Write what could not be read. Comes at the end, if at all."""
+
+
+class Documents:
+    """A sink as JSON objects: what AWS's describe calls would have returned.
+
+    Prefix lists come with the page that first refers to them.
+    """
+
+    def __init__(self, rendering: Rendering, write: Callable[[dict[str, Any]], None]) -> None:
+        self._rendering = rendering
+        self._write = write
+        self._written: set[str] = set()
+
+    def add(self, page: Page) -> None:
+        """Write a document for each kind that the page has something of."""
+        for document in _documents(page, self._rendering, self._written):
+            self._write(document)
+
+    def lacks(self, skipped: Sequence[Skipped]) -> None:
+        """Write what could not be read as a document of its own."""
+        self._write({"Skipped": [each._asdict() for each in skipped]})
+
+
 class Taken(NamedTuple):
     """What a snapshot holds, and what it lacks."""
 
@@ -35,41 +67,30 @@ class Taken(NamedTuple):
     skipped: tuple[Skipped, ...]
 
 
-def take_snapshot(  # noqa: PLR0913 - a use case names all it needs
-    inventory: Inventory,
-    rendering: Rendering,
-    write: Callable[[dict[str, Any]], None],
-    progress: Progress,
-    *,
-    rule_ids: bool = False,
-    workers: int = 1,
+def take_snapshot(
+    inventory: Inventory, sink: Sink, progress: Progress, *, rule_ids: bool = False, workers: int = 1
 ) -> Taken:
-    """Write JSON objects for each page: what AWS's describe calls would have returned.
-
-    Prefix lists come with the page that first refers to them. A shard that fails is left out and reported.
-    """
+    """Write page after page. A shard that fails is left out and reported."""
     skipped: list[Skipped] = []
     shards: list[Shard] = []
     shards_of(inventory, shards, skipped)
     progress.begun(len(shards))
 
     def complete(shard: Shard, page: Page) -> Page:
-        return page._replace(groups=inventory.with_rule_ids(shard, page.groups)) if rule_ids else page
+        return Page(inventory.with_rule_ids(shard, page.groups), page.prefix_lists) if rule_ids else page
 
     groups = 0
-    written: set[str] = set()
     for result in Readers(inventory, shards, complete, workers).results():
         if result.skipped:
             skipped.append(result.skipped)
         if result.work:
             groups += len(result.work.groups)
-            for document in _documents(result.work, rendering, written):
-                write(document)
+            sink.add(result.work)
             progress.advanced(result.shard, len(result.work.groups), 0)
         if result.over:
             progress.done(result.shard, result.skipped)
     if skipped:
-        write({"Skipped": [each._asdict() for each in skipped]})
+        sink.lacks(skipped)
     return Taken(groups, len(shards), tuple(skipped))
 
 

@@ -126,9 +126,7 @@ def leave(place: Where, judge: Judge, path: Path) -> None:
 
     with (
         bootstrap.inventory(place, judge.parsed) as inventory,
-        bootstrap.snapshot_file(path, replace=True) as file,
+        bootstrap.snapshot_file(path, replace=True) as sink,
         ScanProgress(quiet=True) as progress,
     ):
-        take_snapshot(
-            inventory, bootstrap.rendering(), file.write, progress, rule_ids=True, workers=bootstrap.workers(place)
-        )
+        take_snapshot(inventory, sink, progress, rule_ids=True, workers=bootstrap.workers(place))

@@ -13,13 +13,20 @@ EXAMPLES: Final = """Examples:
 
 sg-compliance snapshot --org --external-id ID --output organisation.jsonl
 
-sg-compliance scan --from organisation.jsonl --policy strict"""
+sg-compliance scan --from organisation.jsonl --policy strict
+
+sg-compliance snapshot --from organisation.jsonl --output organisation.parquet"""
 
 
 def snapshot(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to; standard output if not given, or -."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to: JSON Lines, or Parquet as NAME.parquet; standard output if not given, or -.",
+        ),
     ] = None,
     rule_ids: Annotated[bool, typer.Option("--rule-ids", help="Ask for rule ids (sgr-…) too: more calls.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -37,7 +44,7 @@ def snapshot(
     policy: options.Policy = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write what a scan would read to a file (JSON Lines), to be judged again offline with --from.
+    """Write what a scan would read to a file (JSON Lines or Parquet), to be judged again offline with --from.
 
     The policy says only where to look: its accounts_config names regions, roles, and accounts to leave out.
     """
@@ -64,12 +71,10 @@ def snapshot(
     with (
         survive_closed_pipe(),
         bootstrap.inventory(place, parsed) as inventory,
-        bootstrap.snapshot_file(output, replace=force) as file,
+        bootstrap.snapshot_file(output, replace=force) as sink,
         ScanProgress(quiet=quiet, judging=False) as progress,
     ):
-        taken = take_snapshot(
-            inventory, bootstrap.rendering(), file.write, progress, rule_ids=rule_ids, workers=bootstrap.workers(place)
-        )
+        taken = take_snapshot(inventory, sink, progress, rule_ids=rule_ids, workers=bootstrap.workers(place))
     console = talk()
     for skipped in taken.skipped:
         for line in skipped_lines(skipped):
