@@ -1,7 +1,7 @@
 """Kill a response before and after every call that it makes, let every call fail, and let the message come again.
 
-Once nothing comes any more: the group is locked, its backup is of the group as it was, people were told, what waits to
-be told was, the call was counted once, and nothing is open in the journal.
+Once nothing comes any more: the group is locked, its backup is of the group as it was, people were told who did it and
+how to undo what was done, what waits to be told was, the call was counted once, and nothing is open in the journal.
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ def holds(world: ResponseWorld) -> None:
     backup = decode_backup(stores.backups.get(done[0].backup_id), done[0].backup_id)
     peers = {rule.peer.text for rule in backup.group.rules if isinstance(rule.peer, CidrPeer)}
     assert {EVERYONE, "10.0.0.0/8"} <= peers
-    assert any(MALLORY.arn in notice.text or "remediation of" in notice.subject for notice in notices(world))
-    assert any(f"sg-compliance rollback {done[0].backup_id}" in notice.text for notice in notices(world))
+    undo = f"sg-compliance rollback {done[0].backup_id}"
+    told = [each for each in notices(world) if each.severity is Severity.CRITICAL and MALLORY.arn in each.text]
+    assert any(undo in each.text for each in told), [each.subject for each in notices(world)]
     assert list(world.history.waiting(Severity)) == []
 
 

@@ -29,6 +29,7 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "restores": entry.restores,
         "fence": entry.fence,
         "replaced": list(entry.replaced),
+        "answers": dict(entry.answers),
     }
 
 
@@ -56,6 +57,7 @@ def entry_of(record: dict[str, Any]) -> Entry:
         restores=record["restores"],
         fence=record["fence"],
         replaced=tuple(record["replaced"]),
+        answers=record["answers"],
     )
 
 

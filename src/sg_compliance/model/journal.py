@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +41,8 @@ class Entry:
     `backup_id` is the backup that takes this transaction back. `notes` say what could not be done, or how it ended.
     `hold_until`: real time leaves the group alone until then. `fence` is that of the lock it was begun under: entries
     of one group are in its order, whatever clocks say. `replaced` are backups that `backup_id` took the place of.
+    `answers`: what it is in answer to, as JSON (`realtime/alerts.py`), so that whoever finishes it can tell; empty
+    where it answers no event.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Entry:
     restores: str = ""
     fence: int = 0
     replaced: tuple[str, ...] = ()
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Lock(NamedTuple):

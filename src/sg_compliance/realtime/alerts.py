@@ -6,6 +6,7 @@ Who did it is as CloudTrail tells it; a user agent and the name of a session are
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sg_compliance.model.finding import Severity
@@ -13,7 +14,7 @@ from sg_compliance.model.notice import Notice, NoticeKind
 from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sg_compliance.model.finding import Finding
     from sg_compliance.model.security_group import SecurityGroup
@@ -42,7 +43,7 @@ def alert(  # noqa: PLR0913 - all that a message says
     rules = ", ".join(dict.fromkeys(each.rule_id for each in worst))
     lines = [
         *_what(group, worst),
-        *_who(record, "Who did it" if guilty else "It stood before. Looked at because of"),
+        *_who(cause_record(record), "Who did it" if guilty else "It stood before. Looked at because of"),
         f"Done: {_line(done)}",
         f"Look at it: sg-compliance explain {group.group_id} --accounts {group.account_id} --regions {group.region}",
         *_asked(contacts),
@@ -68,30 +69,45 @@ def alert(  # noqa: PLR0913 - all that a message says
     )
 
 
-def attributed(
-    notice: Notice, record: Record, findings: Sequence[Finding], *, emergency: bool, contacts: Iterable[str] = ()
-) -> Notice:
-    """The message about a change of ours, with what gave rise to it. An emergency is critical whatever came of it."""
+def answers(
+    record: Record, findings: Sequence[Finding], *, emergency: bool, strategy: str, received: datetime
+) -> dict[str, Any]:
+    """What a change of ours is in answer to, as JSON values: it is kept with the change until people are told."""
     worst = _worst(findings)
-    lines = [notice.text, *_violations(worst), *_who(record), *_asked(contacts)]
-    title = f"EMERGENCY {notice.subject}" if emergency else notice.subject
+    return {
+        "emergency": emergency,
+        "findings": [_finding_record(each) for each in worst[:_MOST_FINDINGS]],
+        "findings_in_all": len(worst),
+        "cause": cause_record(record),
+        "strategy": strategy,
+        "received": received.isoformat(),
+    }
+
+
+def attributed(notice: Notice, answered: Mapping[str, Any], contacts: Iterable[str] = ()) -> Notice:
+    """The message about a change of ours, with what it is in answer to, as `answers` has it.
+
+    An emergency is critical whatever came of it.
+    """
+    emergency, cause = answered["emergency"], answered["cause"]
+    lines = [
+        notice.text,
+        *_violations(answered["findings"], answered["findings_in_all"]),
+        *_who(cause),
+        *_asked(contacts),
+    ]
     return replace(
         notice,
         severity=Severity.CRITICAL if emergency else notice.severity,
-        subject=title,
+        subject=f"EMERGENCY {notice.subject}" if emergency else notice.subject,
         text="\n".join(lines),
-        record={
-            **notice.record,
-            "emergency": emergency,
-            "findings": [_finding_record(each) for each in worst[:_MOST_FINDINGS]],
-            "cause": cause_record(record),
-        },
+        record={**notice.record, "emergency": emergency, "findings": answered["findings"], "cause": cause},
     )
 
 
 def suspicion(record: Record, what: str, why: str, contacts: Iterable[str] = ()) -> Notice:
     """The message about somebody who acts as if they were this tool."""
-    lines = [what, *_who(record), f"Why it matters: {why}", "Done: nothing", *_asked(contacts)]
+    lines = [what, *_who(cause_record(record)), f"Why it matters: {why}", "Done: nothing", *_asked(contacts)]
     return Notice(
         kind=NoticeKind.SUSPICION,
         severity=Severity.CRITICAL,
@@ -116,7 +132,7 @@ def too_many(verdict: Verdict, record: Record, done: str, contacts: Iterable[str
         f"Regions: {_some(verdict.regions, verdict.some_regions)}",
         f"Failed: {verdict.failed} ({verdict.error_rate:.0%})",
         *known,
-        *_who(record),
+        *_who(cause_record(record)),
         f"Done: {_line(done)}",
         *_asked(contacts),
     ]
@@ -167,28 +183,29 @@ def _what(group: SecurityGroup, findings: Sequence[Finding]) -> list[str]:
         f"Group: {group.group_id} ({_line(group.name)})",
         f"Account and region: {group.account_id} {group.region}",
         *known,
-        *_violations(findings),
+        *_violations([_finding_record(each) for each in findings[:_MOST_FINDINGS]], len(findings)),
     ]
 
 
-def _violations(findings: Sequence[Finding]) -> list[str]:
+def _violations(findings: Sequence[Mapping[str, Any]], in_all: int) -> list[str]:
     shown = [
-        f"{each.severity.value.capitalize()}: {each.rule_id}: {_line(each.message)}"
-        + (f" Why it matters: {_line(each.reason)}" if each.reason else "")
-        for each in findings[:_MOST_FINDINGS]
+        f"{each['severity'].capitalize()}: {each['rule_id']}: {_line(each['message'])}"
+        + (f" Why it matters: {_line(each['reason'])}" if each["reason"] else "")
+        for each in findings
     ]
-    more = len(findings) - len(shown)
+    more = in_all - len(shown)
     return [*shown, *([f"and {more} more findings"] if more > 0 else [])]
 
 
-def _who(record: Record, title: str = "Who did it") -> list[str]:
-    who = record.principal
-    shown = _line(who.arn or who.name or who.type)
-    address = _line(record.source_ip) or "an address that is not told"
-    agent = f", with {_line(record.user_agent)}" if record.user_agent else ""
+def _who(cause: Mapping[str, Any], title: str = "Who did it") -> list[str]:
+    """Who made the call, as `cause_record` has it."""
+    shown = _line(cause["principal"] or cause["principal_type"])
+    address = _line(cause["source_ip"]) or "an address that is not told"
+    agent = f", with {_line(cause['user_agent'])}" if cause["user_agent"] else ""
+    time = datetime.fromisoformat(cause["event_time"]).isoformat(timespec="seconds")
     return [
-        f"{title}: {shown} ({_line(who.type)}) from {address}{agent}",
-        f"By: {record.event_name} at {record.event_time.isoformat(timespec='seconds')}, event {record.event_id}",
+        f"{title}: {shown} ({_line(cause['principal_type'])}) from {address}{agent}",
+        f"By: {cause['event_name']} at {time}, event {cause['event_id']}",
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sg_compliance.enforcement.notices import notice_of
 from sg_compliance.enforcement.record import call_record
 from sg_compliance.errors import SgComplianceError
+from sg_compliance.realtime.alerts import attributed
 
 if TYPE_CHECKING:
     from sg_compliance.interfaces import AuditLog, Clock, Notifier
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Who changes groups, in which run, and why."""
+    """Who changes groups, in which run, and why; `contacts` are whom people may ask about an answer to an event."""
 
     id: str
     by: str
     why: str = ""
     policy_version: str = ""
     policy_hash: str = ""
+    contacts: tuple[str, ...] = ()
 
 
 class Accounting:
@@ -68,8 +70,9 @@ class Accounting:
 
     def _tell(self, entry: Entry, outcome: Outcome) -> list[str]:
         """Tell people. That nobody could be told is no reason to leave a group half changed."""
+        notice = notice_of(entry, outcome)
         try:
-            self._notifier.send(notice_of(entry, outcome))
+            self._notifier.send(attributed(notice, entry.answers, self._run.contacts) if entry.answers else notice)
         except SgComplianceError as error:
             return [f"nobody was told: {error}"]
         return []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sg_compliance.enforcement.decide import Action, Circumstances, decide
 from sg_compliance.enforcement.guards import flapping, held
@@ -14,12 +14,11 @@ from sg_compliance.enforcement.strategies import Strategy
 from sg_compliance.model.journal import EntryKind
 from sg_compliance.model.metric import Metric, MetricName, seconds
 from sg_compliance.model.outcome import Status
-from sg_compliance.realtime.alerts import attributed
+from sg_compliance.realtime.alerts import answers
 from sg_compliance.workflows.transaction import Transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from sg_compliance.evaluation.evaluate import Evaluator
     from sg_compliance.interfaces import Notifier
@@ -44,8 +43,8 @@ LEASE: Final = timedelta(seconds=75)
 class Countered(NamedTuple):
     """What was to be done (None: nothing), and what came of it. `told`: people were told of the change.
 
-    `finished`: what others had left half done stood in the way, and is over now; `unfinished`: it could not be finished
-    yet. `again`: when a brake may have lifted.
+    `finished`: what others had left half done stood in the way, and was gone on with. `again`: when a brake may have
+    lifted.
     """
 
     planned: PlannedGroup | NotPlanned | None
@@ -53,25 +52,40 @@ class Countered(NamedTuple):
     outcome: Outcome | None = None
     emergency: bool = False
     told: bool = False
-    finished: bool = False
-    unfinished: bool = False
+    finished: tuple[Finished, ...] = ()
     again: datetime | None = None
 
 
-class _Attributing:
-    """Tells people what a change of ours was in answer to."""
+class Finished(NamedTuple):
+    """What others have left open, and what came of going on with it."""
 
-    def __init__(self, notifier: Notifier, case: Case, contacts: Sequence[str], *, emergency: bool) -> None:
+    entry: Entry
+    outcome: Outcome
+
+    @property
+    def changed(self) -> bool:
+        """Whether the group is remediated by it."""
+        return self.outcome.status is Status.CHANGED and self.entry.kind is EntryKind.REMEDIATION
+
+    @property
+    def emergency(self) -> bool:
+        """Whether it was begun as an emergency."""
+        return bool(self.entry.answers.get("emergency"))
+
+    def said(self) -> str:
+        """What was done."""
+        return f"finished what {self.entry.run_id} had begun: {said(self.outcome)}"
+
+
+class _Heard:
+    """Passes on what people are told, and knows whether they were."""
+
+    def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
-        self._case = case
-        self._contacts = contacts
-        self._emergency = emergency
         self.told = False
 
     def send(self, notice: Notice) -> None:
-        case = self._case
-        change, findings = case.cause.change, case.shown
-        self._notifier.send(attributed(notice, change, findings, emergency=self._emergency, contacts=self._contacts))
+        self._notifier.send(notice)
         self.told = True
 
 
@@ -88,11 +102,15 @@ class Countering:
         """Whether this deployment lets real time remediate."""
         return self._world.terms.acting and not self._world.terms.dry_run
 
-    def finish(self, place: Place) -> list[Outcome]:
+    def finish(self, place: Place) -> tuple[Finished, ...]:
         """Finish a remediation that others have left open, where there is one; a rollback is left to people."""
         left = [each for each in self._world.stores.journal.unfinished() if each.place == place]
         open_ = [each for each in left if each.kind is not EntryKind.ROLLBACK]
-        return [self._transactions(self._world.stores).resume(entry) for entry in open_]
+        finished = tuple(Finished(each, self._transactions(self._world.stores).resume(each)) for each in open_)
+        for each in finished:
+            if each.changed:
+                self._count(place, each.entry.answers)
+        return finished
 
     def counter(self, case: Case) -> Countered:
         """Do what is to be done about the case."""
@@ -104,8 +122,8 @@ class Countering:
         if hindered:
             return Countered(planned, hindered, emergency=emergency, again=again)
         outcome, told = self._change(case, planned, emergency=emergency)
-        finished = outcome.status is Status.REFUSED and bool(self.finish(case.group.place))
-        return Countered(planned, _said(outcome), outcome, emergency, told, finished=finished)
+        finished = self.finish(case.group.place) if outcome.status is Status.REFUSED else ()
+        return Countered(planned, said(outcome), outcome, emergency, told, finished)
 
     def _planned(self, case: Case) -> tuple[PlannedGroup | NotPlanned | None, bool]:
         """What to do, and whether it is an emergency. The journal is asked only where something is to be changed."""
@@ -174,21 +192,29 @@ class Countering:
 
     def _transactions(self, stores: Stores, run: Run | None = None) -> Transactions:
         world = self._world
-        return Transactions(world.writer, stores, world.clock, run or world.run, lease=LEASE)
+        run = replace(run or world.run, contacts=world.terms.contacts)
+        return Transactions(world.writer, stores, world.clock, run, lease=LEASE)
 
     def _change(self, case: Case, planned: PlannedGroup, *, emergency: bool) -> tuple[Outcome, bool]:
         """Change the group, as it is decided about under the lock; and whether people were told of it."""
         world, change = self._world, case.cause.change
-        telling = _Attributing(world.stores.notifier, case, world.terms.contacts, emergency=emergency)
+        heard = _Heard(world.stores.notifier)
         why = f"event {change.event_id}: {change.event_name} by {change.principal.arn or change.principal.name}"
-        transactions = self._transactions(replace(world.stores, notifier=telling), replace(world.run, why=why))
+        transactions = self._transactions(replace(world.stores, notifier=heard), replace(world.run, why=why))
         handling = self._policies.compliance_actions.violation_handling
+        answered = answers(
+            change, case.shown, emergency=emergency, strategy=planned.strategy, received=case.cause.received
+        )
         outcome = transactions.remediate(
-            planned, f"{_PLAN}{change.event_id}", handling.tag_prefix, lambda group: self._replanned(case, group)
+            planned,
+            f"{_PLAN}{change.event_id}",
+            handling.tag_prefix,
+            lambda group: self._replanned(case, group),
+            answered,
         )
         if outcome.status is Status.CHANGED and planned.is_remediation:
-            self._count(case, planned, emergency=emergency)
-        return outcome, telling.told
+            self._count(case.group.place, answered)
+        return outcome, heard.told
 
     def _replanned(self, case: Case, group: SecurityGroup) -> PlannedGroup | None:
         """What is planned for the group as it is by now, about the same findings; None where they are gone."""
@@ -197,15 +223,20 @@ class Countering:
         planned, _ = self._planned(replace(case, looked=case.looked._replace(group=group), shown=shown, past=[]))
         return planned if isinstance(planned, PlannedGroup) and planned.is_remediation else None
 
-    def _count(self, case: Case, planned: PlannedGroup, *, emergency: bool) -> None:
-        put, account = self._world.metrics.put, {"account": case.group.account_id}
-        put(Metric(MetricName.REMEDIATION_ACTIONS, dimensions={**account, "strategy": planned.strategy}))
-        put(Metric(MetricName.CONTAINMENT_LATENCY, seconds(self._world.clock.now() - case.cause.received)))
-        if emergency:
+    def _count(self, place: Place, answered: Mapping[str, Any]) -> None:
+        """Publish figures of a change, by what it is in answer to; there are none where it answers no event."""
+        if not answered:
+            return
+        put, account = self._world.metrics.put, {"account": place.account_id}
+        put(Metric(MetricName.REMEDIATION_ACTIONS, dimensions={**account, "strategy": answered["strategy"]}))
+        latency = self._world.clock.now() - datetime.fromisoformat(answered["received"])
+        put(Metric(MetricName.CONTAINMENT_LATENCY, seconds(latency)))
+        if answered["emergency"]:
             put(Metric(MetricName.EMERGENCY_REMEDIATIONS_PERFORMED, dimensions=account))
 
 
-def _said(outcome: Outcome) -> str:
+def said(outcome: Outcome) -> str:
+    """What came of a change, and how to undo it, in a line."""
     reason = f": {outcome.reason}" if outcome.reason else ""
     undo = f"; to undo it: sg-compliance rollback {outcome.backup_id}" if outcome.backup_id else ""
     return f"{outcome.status.value}{reason}{undo}"

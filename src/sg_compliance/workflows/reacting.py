@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sg_compliance.policy.reaction import DetectionRules
     from sg_compliance.realtime.touch import Touch
     from sg_compliance.workflows.case import Case, Surroundings
-    from sg_compliance.workflows.countering import Countered
+    from sg_compliance.workflows.countering import Countered, Finished
 
 _VAGUE_LOOKS: Final = 6
 """Two minutes of looks after an event that does not tell what was added."""
@@ -83,10 +83,11 @@ class Reacting:
             return Response(place, Reaction.NOT_WATCHED, ignored or "the policy does not watch the account")
         scanning = self._policies.real_time_scanning
         prompt = prompt_of(scanning, created=all(each.is_creation for each in watched))
+        finished: list[Finished] = []
         for attempt in range(_ROUNDS):
             asked = self._world.clock.now()
             try:
-                looked, unfinished = self._look(place, watched)
+                looked = self._look(place, watched, finished)
                 case = self._judging.case(looked, asked, watched, prompt)
             except AwsError as error:
                 if error.code in GONE:
@@ -95,8 +96,9 @@ class Reacting:
                     return self._again(place, watched, str(error))
                 raise
             countered = self._countering.counter(case)
+            finished += countered.finished
             if not countered.finished or attempt == _ROUNDS - 1:
-                return self._reacted(case, countered._replace(unfinished=unfinished))
+                return self._reacted(case, countered, finished)
         raise AssertionError  # pragma: no cover - the last round returns
 
     def _watched(self, touches: Sequence[Touch]) -> tuple[list[Touch], str]:
@@ -108,18 +110,14 @@ class Reacting:
         watched = [each for each in touches if not off[each.is_creation]]
         return watched, next((off[each.is_creation] for each in touches if off[each.is_creation]), "")
 
-    def _look(self, place: Place, touches: Sequence[Touch]) -> tuple[Looked, bool]:
-        """The group, once what was left half done to it is finished: its tags tell that there may be such.
-
-        And whether it could not be finished yet: the lock of a run that was killed stands until its lease is over.
-        """
+    def _look(self, place: Place, touches: Sequence[Touch], finished: list[Finished]) -> Looked:
+        """The group, once what was left half done to it is `finished`: its tags tell that there may be such."""
         looked = self._world.lookup.group(place)
         prefix = self._policies.compliance_actions.violation_handling.tag_prefix
         suspicious = looked.group.tag(f"{prefix}BACKUP_ID") or any(each.again or each.attempt for each in touches)
-        finished = self._countering.finish(place) if suspicious and self._countering.may_act else []
-        if finished:
-            looked = self._world.lookup.group(place)
-        return looked, any(each.status in _UNFINISHED for each in finished)
+        left = self._countering.finish(place) if suspicious and self._countering.may_act else ()
+        finished += left
+        return self._world.lookup.group(place) if left else looked
 
     def _gone(self, place: Place, touches: Sequence[Touch], asked: datetime) -> Response:
         """A group that was only just made may not be shown yet."""
@@ -139,17 +137,36 @@ class Reacting:
     def _has_time(self, touches: Sequence[Touch]) -> bool:
         return has_time(touches, self._world.clock.now(), self._world.terms.look_again_for)
 
-    def _reacted(self, case: Case, countered: Countered) -> Response:
-        response = self._response(case, countered)
+    def _reacted(self, case: Case, countered: Countered, finished: Sequence[Finished]) -> Response:
+        response = self._with_finished(self._response(case, countered), finished)
         self._tell(case, response, told=countered.told)
-        if response.closed and isinstance(countered.planned, PlannedGroup):
+        done = countered.outcome and countered.outcome.status is Status.CHANGED
+        if done and isinstance(countered.planned, PlannedGroup):
             closed = {each["id"] for each in countered.planned.closed}
             self._world.history.gone(case.group.place, case.known - closed, as_of=self._world.clock.now())
-        response = replace(response, look_again=self._next_look(case, countered))
+        response = replace(response, look_again=self._next_look(case, countered, finished))
         outcome = countered.outcome
         if outcome and outcome.status in {Status.FAILED, Status.INCOMPLETE}:
             raise AwsError(f"{case.group.place}: {outcome.reason}", hint=outcome.hint)
         return response
+
+    def _with_finished(self, response: Response, finished: Sequence[Finished]) -> Response:
+        """Where what others had begun closed the group, that is what was done, whatever was left to do after it."""
+        closing = next((each for each in reversed(finished) if each.changed), None)
+        if closing is None:
+            return response
+        emergency = response.emergency or closing.emergency
+        if response.outcome and response.outcome.status is Status.CHANGED:
+            return replace(response, done=f"{closing.said()}; then {response.done}", emergency=emergency)
+        then = f"; then {response.done}" if response.reaction is not Reaction.COMPLIANT else ""
+        return replace(
+            response,
+            reaction=Reaction.CHANGED,
+            done=closing.said() + then,
+            outcome=response.outcome or closing.outcome,
+            emergency=emergency,
+            closed=self._world.clock.now(),
+        )
 
     def _response(self, case: Case, countered: Countered) -> Response:
         reaction, closed, outcome = Reaction.COMPLIANT, None, countered.outcome
@@ -203,9 +220,15 @@ class Reacting:
         at_once = cadence_of(finding.severity, self._policies) is Cadence.AT_ONCE
         return at_once and detection.notify_on_violations and is_told(case.group.account_id, self._evaluator.policy)
 
-    def _next_look(self, case: Case, countered: Countered) -> datetime | None:
-        """When the group is looked at once more; it is seen to that it is."""
-        waits = [*self._waits(case, countered, self._world.clock.now())]
+    def _next_look(self, case: Case, countered: Countered, finished: Sequence[Finished]) -> datetime | None:
+        """When the group is looked at once more; it is seen to that it is.
+
+        Also where what others began could not be finished yet: a killed run's lock stands until its lease is over.
+        """
+        now = self._world.clock.now()
+        waits = [*self._waits(case, countered, now)]
+        if any(each.outcome.status in _UNFINISHED for each in finished):
+            waits.append(now + _WHILE_LOCKED)
         if not waits:
             return None
         self._look_at(case.group.place, telling(case.touches), min(waits))
@@ -220,8 +243,6 @@ class Reacting:
             yield now + _SETTLING
         if countered.outcome and countered.outcome.status in {Status.LOCKED, Status.REFUSED}:
             yield now + (_WHILE_LOCKED if self._has_time(case.touches) else _WHILE_REFUSED)
-        if countered.unfinished:
-            yield now + _WHILE_LOCKED
         if countered.again:
             yield countered.again
         yield from (due for due in map(case.prompt.due, case.shown) if due and due > now)

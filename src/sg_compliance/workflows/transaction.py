@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from sg_compliance.enforcement.backup import Backup, Cause, decode_backup
 from sg_compliance.enforcement.calls import settled
@@ -27,7 +28,7 @@ from sg_compliance.workflows.accounting import Accounting, Run
 from sg_compliance.workflows.change import Change, GroupGoneError, Held, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sg_compliance.enforcement.plan import PlannedGroup
     from sg_compliance.interfaces import (
@@ -76,6 +77,7 @@ class _Work(NamedTuple):
     plan_id: str
     prefix: str
     replan: Replan | None
+    answers: Mapping[str, Any]
 
 
 class Transactions:
@@ -100,13 +102,20 @@ class Transactions:
         self._despite_pause = False
         self._accounting = Accounting(stores.audit, stores.notifier, clock, run)
 
-    def remediate(self, planned: PlannedGroup, plan_id: str, prefix: str, replan: Replan | None = None) -> Outcome:
-        """Do what the plan says for one group.
+    def remediate(
+        self,
+        planned: PlannedGroup,
+        plan_id: str,
+        prefix: str,
+        replan: Replan | None = None,
+        answers: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Outcome:
+        """Do what the plan says for one group. `answers`: what in answer to, which is told with it.
 
         Where the group is not what it was when the plan was made it is refused; or, with `replan`, decided anew, under
         the lock, from the group as it is: who changes it in a loop cannot keep it from being changed.
         """
-        work = _Work(planned, plan_id, prefix, replan)
+        work = _Work(planned, plan_id, prefix, replan, answers)
         before: list[Entry] = []
         outcome = self._locked(planned.place, planned.group.name, lambda held: self._remediate(held, work, before))
         if before:  # only tags were left of what was begun; its lock was given back
@@ -192,7 +201,8 @@ class Transactions:
         wanted = planned.wanted_with(backup.id)
         kind = EntryKind.REMEDIATION if planned.is_remediation else EntryKind.TAGGING
         rules = tuple(dict.fromkeys(each["rule_id"] for each in planned.closed))
-        held.begin(replace(self._entry(kind, group, backup, wanted), plan_id=work.plan_id, rules=rules))
+        entry = replace(self._entry(kind, group, backup, wanted), plan_id=work.plan_id, rules=rules)
+        held.begin(replace(entry, answers=work.answers))
         return self._carry_out(held, group, backup, wanted)
 
     def _half_done(self, held: Held, entry: Entry, planned: PlannedGroup, before: list[Entry]) -> Outcome:
