@@ -17,6 +17,7 @@ from sg_compliance.aws.ec2_region import (
     FILTER_VALUES,
     ReferencedPrefixLists,
     all_pages,
+    peers_of,
     unnamed_groups,
     with_interfaces,
 )
@@ -77,7 +78,7 @@ class Ec2Lookup:
         group = _read(GroupCalls(client, principal, place))
         if self._names_of_groups:
             group = group.with_names(_names(client, principal, group))
-        return Looked(group, ReferencedPrefixLists(client, principal).of([group]))
+        return Looked(group, ReferencedPrefixLists(client, principal).of(peers_of([group])))
 
     def named(self, account_id: str, region: str, names: Iterable[str]) -> list[Place]:
         """The account's own groups of these names, sorted. Raises AwsError.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import xform_name
 
 from sg_compliance.aws import translate
+from sg_compliance.aws.ec2_groups import Groups
 from sg_compliance.aws.failures import explained, is_refusal, malformed
 from sg_compliance.errors import AwsError
 from sg_compliance.interfaces import Page
+from sg_compliance.model.columns import Made
 from sg_compliance.model.scan import Skipped
 from sg_compliance.model.security_group import GroupPeer, PrefixListPeer
 
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
     from sg_compliance.interfaces import Shard
-    from sg_compliance.model.security_group import PrefixList, PrefixLists, SecurityGroup
+    from sg_compliance.model.columns import Columns
+    from sg_compliance.model.security_group import Peer, PrefixList, PrefixLists, SecurityGroup
 
 _PAGE_SIZE: Final = 1000
 _PREFIX_LIST_PAGE_SIZE: Final = 100
@@ -46,14 +50,33 @@ class Region:
         """Pages as AWS gives them, without other owners' groups; what could not be read of the region beside them."""
         first = True
         for raw in all_pages(self._client, self._principal, "DescribeSecurityGroups", "SecurityGroups"):
-            own = [each for each in raw if each.get("OwnerId") in {None, self._shard.account_id}]
+            columns = self._columns(raw)
+            own = (
+                raw
+                if columns is not None
+                else [each for each in raw if each.get("OwnerId") in {None, self._shard.account_id}]
+            )
             if own and first:
                 first = False
                 yield from self._read_interfaces()
             if own:
-                groups = [self._group(each) for each in own]
-                yield Page(groups, self._prefix_lists.of(groups))
+                yield self._page(own, columns)
         yield from self._prefix_lists.skipped(self._shard)
+
+    def _columns(self, raw: Sequence[Mapping[str, Any]]) -> Columns | None:
+        """The columns of a long page, where all its groups are the account's own."""
+        if not isinstance(raw, Groups):
+            return None
+        columns = raw.columns(self._shard.account_id, self._shard.region)
+        return columns if all(each.account_id == self._shard.account_id for each in columns.owners) else None
+
+    def _page(self, raw: Sequence[Mapping[str, Any]], columns: Columns | None) -> Page:
+        if columns is None:
+            groups = [self._group(each) for each in raw]
+            return Page(groups, self._prefix_lists.of(peers_of(groups)))
+        made = Made(len(raw), lambda at: self._group(raw[at]))
+        peers = chain(columns.peers, peers_of(_doubtful(made, columns)))
+        return Page(made, self._prefix_lists.of(peers), columns)
 
     def _group(self, raw: Mapping[str, Any]) -> SecurityGroup:
         group = translate.security_group(raw, account_id=self._shard.account_id, region=self._shard.region)
@@ -68,6 +91,16 @@ class Region:
             if not is_refusal(error):
                 raise
             yield Skipped("network interfaces", str(error), error.hint, self._shard.account_id, self._shard.region)
+
+
+def _doubtful(groups: Sequence[SecurityGroup], columns: Columns) -> Iterator[SecurityGroup]:
+    """The groups whose peers the columns may leave out."""
+    return (groups[at] for at in columns.doubtful.nonzero()[0].tolist())
+
+
+def peers_of(groups: Iterable[SecurityGroup]) -> Iterator[Peer]:
+    """The peers of all rules."""
+    return (rule.peer for group in groups for rule in group.rules)
 
 
 def with_interfaces(group: SecurityGroup, attached: Mapping[str, Sequence[translate.Attachment]]) -> SecurityGroup:
@@ -103,14 +136,9 @@ class ReferencedPrefixLists:
         self._known: PrefixLists = _NOTHING
         self._failures: dict[str, AwsError] = {}
 
-    def of(self, groups: Iterable[SecurityGroup]) -> PrefixLists:
-        """All lists that are known by now, those of these groups among them."""
-        referenced = {
-            rule.peer.prefix_list_id
-            for group in groups
-            for rule in group.rules
-            if isinstance(rule.peer, PrefixListPeer)
-        }
+    def of(self, peers: Iterable[Peer]) -> PrefixLists:
+        """All lists that are known by now, those among these peers too."""
+        referenced = {peer.prefix_list_id for peer in peers if isinstance(peer, PrefixListPeer)}
         missing = sorted(referenced - self._known.keys())
         if missing:
             self._known = MappingProxyType({**self._known, **{each: self._read(each) for each in missing}})
@@ -169,8 +197,11 @@ def with_names(parts: Iterable[Page | Skipped]) -> Iterator[Page | Skipped]:
         if isinstance(part, Skipped):
             yield part
             continue
-        names |= {group.group_id: group.name for group in part.groups}
-        missing = (missing | {each for group in part.groups for each in unnamed_groups(group)}) - names.keys()
+        told, found = part.told, part.groups
+        names |= (
+            zip(told.group_ids, told.names, strict=True) if told else ((each.group_id, each.name) for each in found)
+        )
+        missing = (missing | {*_unnamed_in(part)}) - names.keys()
         waiting.append(part)
         if not missing:
             yield from (_with_names(page, names) for page in waiting)
@@ -178,7 +209,19 @@ def with_names(parts: Iterable[Page | Skipped]) -> Iterator[Page | Skipped]:
     yield from (_with_names(page, names) for page in waiting)
 
 
+def _unnamed_in(page: Page) -> Iterator[str]:
+    """Ids of the account's own groups that the page refers to without a name."""
+    columns, groups = page.told, iter(page.groups)
+    if columns is not None:
+        yield from _unnamed(columns.peers, columns.owners[0].account_id)
+        groups = _doubtful(page.groups, columns)
+    for group in groups:
+        yield from unnamed_groups(group)
+
+
 def _with_names(page: Page, names: Mapping[str, str]) -> Page:
+    if page.told is not None:
+        return page.with_names(names)
     return page._replace(
         groups=[group.with_names(names) if any(unnamed_groups(group)) else group for group in page.groups]
     )
@@ -186,9 +229,12 @@ def _with_names(page: Page, names: Mapping[str, str]) -> Page:
 
 def unnamed_groups(group: SecurityGroup) -> Iterator[str]:
     """Ids of the account's own groups that the group refers to without a name."""
-    for rule in group.rules:
-        peer = rule.peer
-        if isinstance(peer, GroupPeer) and not peer.name and peer.account_id in {None, group.account_id}:
+    return _unnamed((rule.peer for rule in group.rules), group.account_id)
+
+
+def _unnamed(peers: Iterable[Peer], account_id: str) -> Iterator[str]:
+    for peer in peers:
+        if isinstance(peer, GroupPeer) and not peer.name and peer.account_id in {None, account_id}:
             yield peer.group_id
 
 

@@ -27,6 +27,7 @@ from botocore.exceptions import CredentialRetrievalError
 from botocore.loaders import Loader
 
 from sg_compliance import __version__
+from sg_compliance.aws.ec2_response import ResponseParsers
 from sg_compliance.aws.failures import EXPIRED, explained, malformed
 from sg_compliance.errors import AwsError, InputError
 
@@ -45,10 +46,10 @@ MAX_ATTEMPTS: Final = 6
 _MAX_CLIENTS: Final = 256
 """Each keeps connections open: more than a scan reads at once, and far from the usual limit of 1,024 open files."""
 
-_OPERATIONS: Final = {
 _MAX_CONNECTIONS: Final = 256
 """To one endpoint, kept open: as many as threads may use at once."""
 
+_OPERATIONS: Final = {
     "dynamodb:PutItem": ("PutItem", "TransactWriteItems"),
     "s3:ListBucket": ("HeadBucket", "ListObjectsV2"),
 }
@@ -112,8 +113,8 @@ class Sessions:
             retries={"mode": "adaptive", "total_max_attempts": max_attempts},
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=read_seconds,
-            user_agent_extra=f"sg-compliance/{__version__}",
             max_pool_connections=_MAX_CONNECTIONS,
+            user_agent_extra=f"sg-compliance/{__version__}",
             proxies={} if _is_loopback(endpoint_url) else None,
         )
         with explained():
@@ -121,8 +122,8 @@ class Sessions:
             self._session.set_default_client_config(config)
             self.home_region: str = self._session.get_config_variable("region") or fallback_region
         self._clients: OrderedDict[tuple[object, ...], BaseClient] = OrderedDict()
-        self._assumed: dict[str, _AssumedRole] = {}
         self._connections: dict[str, object] = {}
+        self._assumed: dict[str, _AssumedRole] = {}
         self._caller: Caller | None = None
         # A client may ask for credentials while it is made, and those for a client of STS: hence reentrant.
         self._lock, self._caller_lock = threading.RLock(), threading.Lock()
@@ -191,9 +192,9 @@ class Sessions:
         operations = _operations(service, actions)
         with explained():
             client = self._session.client_for(assumed, operations, service, region, self._endpoint_url)
-        if assumed is not None:
         endpoint: Any = client._endpoint  # type: ignore[attr-defined]  # noqa: SLF001  no other way to its connections
         endpoint.http_session = self._connections.setdefault(client.meta.endpoint_url, endpoint.http_session)
+        if assumed is not None:
             client.meta.events.register("needs-retry", assumed.renew_where_refused)  # type: ignore[arg-type]  # it answers
         return client
 
@@ -213,6 +214,7 @@ class _SharedSession(botocore.session.Session):
         super().__init__(profile=profile)
         self._making = _Making()
         self.register_component("data_loader", _NarrowLoader(self._making, self.get_component("data_loader")))
+        self.register_component("response_parser_factory", ResponseParsers())
         # Tokens of the global endpoint are refused in regions that an account has to opt in to (STS user guide).
         self.set_config_variable("sts_regional_endpoints", "regional")
         if keys:

@@ -46,8 +46,6 @@ MANAGED: Final = "ManagedNetworkInterfaceIds"
 
 def security_group(raw: Mapping[str, Any], *, account_id: str = "", region: str = "") -> SecurityGroup:
     """Read one element of `SecurityGroups`. Place is taken from the group's ARN and owner where it says so."""
-    arn = str(raw.get("SecurityGroupArn") or "").split(":")
-    in_arn = arn[3] if len(arn) == _ARN_PARTS else ""
     rules: list[SecurityGroupRule] = []
     malformed: list[MalformedRule] = []
     for direction, key in ((Direction.INGRESS, "IpPermissions"), (Direction.EGRESS, "IpPermissionsEgress")):
@@ -57,7 +55,7 @@ def security_group(raw: Mapping[str, Any], *, account_id: str = "", region: str 
         malformed += [MalformedRule(direction, each, "", None, None, "") for each in _strays(key, permissions)]
     return SecurityGroup(
         account_id=_text(raw.get("OwnerId")) or account_id or UNKNOWN,
-        region=in_arn or region or UNKNOWN,
+        region=region_in(str(raw.get("SecurityGroupArn") or ""), region),
         group_id=_text(raw.get("GroupId")),
         name=_text(raw.get("GroupName")),
         description=_text(raw.get("Description")),
@@ -68,6 +66,12 @@ def security_group(raw: Mapping[str, Any], *, account_id: str = "", region: str 
         interfaces=_interfaces(raw.get(ATTACHED)),
         managed_interfaces=_interfaces(raw.get(MANAGED)) or (),
     )
+
+
+def region_in(arn: str, region: str) -> str:
+    """The region that the ARN of a group names; else the one that is given, if any."""
+    parts = arn.split(":")
+    return (parts[3] if len(parts) == _ARN_PARTS else "") or region or UNKNOWN
 
 
 def _interfaces(value: object) -> tuple[str, ...] | None:
@@ -115,7 +119,7 @@ def _read_permission(
         if value and items is not value:
             malformed += [MalformedRule(direction, each, *written, "") for each in _strays(key, value)]
     try:
-        protocol, first, last = _ports(*written)
+        protocol, first, last = ports(*written)
     except ValueError as error:
         problem = str(error)
         malformed += [MalformedRule(direction, problem, *written, text) for text, _, _ in peers or _NOBODY]
@@ -147,12 +151,12 @@ def _description(item: Mapping[str, Any]) -> str | None:
 
 def _ipv4(item: Mapping[str, Any]) -> _Read:
     text = _text(item.get("CidrIp"))
-    return text, _cidr_peer(text), _description(item)
+    return text, cidr_peer(text), _description(item)
 
 
 def _ipv6(item: Mapping[str, Any]) -> _Read:
     text = _text(item.get("CidrIpv6"))
-    return text, _cidr_peer(text), _description(item)
+    return text, cidr_peer(text), _description(item)
 
 
 def _prefix_list(item: Mapping[str, Any]) -> _Read:
@@ -161,12 +165,20 @@ def _prefix_list(item: Mapping[str, Any]) -> _Read:
 
 
 def _referenced_group(item: Mapping[str, Any]) -> _Read:
-    name = _text(item.get("GroupName"))
-    text = _text(item.get("GroupId")) or name
-    account_id, *peering = (
-        _text(item.get(key)) or None for key in ("UserId", "VpcId", "VpcPeeringConnectionId", "PeeringStatus")
+    peer = group_peer(*[_text(item.get(key)) for key in _PAIR_FIELDS])
+    return peer.group_id, peer, _description(item)
+
+
+_PAIR_FIELDS: Final = ("GroupId", "GroupName", "UserId", "VpcId", "VpcPeeringConnectionId", "PeeringStatus")
+
+
+def group_peer(  # noqa: PLR0913, PLR0917  the fields of a UserIdGroupPair
+    group_id: str, name: str, account_id: str, vpc_id: str, peering_id: str, peering_status: str
+) -> GroupPeer:
+    """A referenced group, as AWS tells it: what it does not tell is empty."""
+    return GroupPeer(
+        group_id or name, account_id or None, name or None, vpc_id or None, peering_id or None, peering_status or None
     )
-    return text, GroupPeer(text, account_id, name or None, *peering), _description(item)
 
 
 _PEERS: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], _Read]], ...]] = (
@@ -177,14 +189,15 @@ _PEERS: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], _Read]], ...]] = (
 )
 
 
-def _cidr_peer(text: str) -> CidrPeer | None:
+def cidr_peer(text: str) -> CidrPeer | None:
+    """The block as a peer; None where the text is no CIDR."""
     try:
         return CidrPeer(parse_cidr(text), text)
     except ValueError:
         return None
 
 
-def _ports(ip_protocol: str, from_port: object, to_port: object) -> tuple[int, int, int]:
+def ports(ip_protocol: str, from_port: object, to_port: object) -> tuple[int, int, int]:
     """Protocol number and the span in the port space. Raises ValueError in words."""
     protocol = _protocol(ip_protocol)
     if protocol not in _WITH_NUMBERS:
@@ -286,7 +299,7 @@ def _rule_key(raw: Mapping[str, Any]) -> tuple[Any, ...] | None:
     direction = Direction.EGRESS if raw.get("IsEgress") else Direction.INGRESS
     group = raw.get("ReferencedGroupInfo") or {}
     try:
-        span = _ports(_text(raw.get("IpProtocol")), raw.get("FromPort"), raw.get("ToPort"))
+        span = ports(_text(raw.get("IpProtocol")), raw.get("FromPort"), raw.get("ToPort"))
         cidr = raw.get("CidrIpv4") or raw.get("CidrIpv6")
         peer = parse_cidr(cidr) if cidr else raw.get("PrefixListId") or group.get("GroupId")
     except ValueError:
@@ -304,7 +317,7 @@ def prefix_list(raw: Mapping[str, Any], entries: Iterable[Mapping[str, Any]] | N
     """One element of `PrefixLists` and its `Entries`; entries None or with a CIDR that cannot be read: unknown."""
     blocks = None
     if entries is not None:
-        peers = [_cidr_peer(_text(entry.get("Cidr"))) if isinstance(entry, dict) else None for entry in entries]
+        peers = [cidr_peer(_text(entry.get("Cidr"))) if isinstance(entry, dict) else None for entry in entries]
         blocks = None if None in peers else tuple(peer.block for peer in peers if peer)
     most = raw.get("MaxEntries")
     return PrefixList(
