@@ -262,13 +262,6 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
     assert [path for path in sorted(named - in_original_design) if not (ROOT / path).exists()] == []
 
 
-def test_the_names_of_the_original_design_that_are_not_there_yet_are_not() -> None:
-    rows = [row for row in section(ROOT / "README.md", "### Names from the original design").splitlines() if "|" in row]
-    later = [code for row in rows if NOT_YET in row for code in CODE.findall(row.partition(NOT_YET)[2])]
-    assert later
-    assert [path for path in later if (ROOT / path).exists()] == []
-
-
 def test_the_table_of_rooms_is_complete() -> None:
     text = section(ROOT / "README.md", "## Where things are").partition("### ")[0]
     package = ROOT / "src" / "sg_compliance"

@@ -23,6 +23,7 @@ from sg_compliance.entrypoints.cli import (
     exempt,
     explain,
     history,
+    iam,
     mass_operations,
     pause,
     plan,
@@ -70,6 +71,7 @@ app.add_typer(block.app, name="blocks")
 app.add_typer(mass_operations.app, name="mass-operations")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.add_typer(iam.app, name="iam")
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 
 
