@@ -46,6 +46,7 @@ def shape_of(operation: str, model: dict[str, Any] = MODEL) -> Shape:
 
 
 GROUPS, RULES = shape_of("DescribeSecurityGroups"), shape_of("DescribeSecurityGroupRules")
+INTERFACES = shape_of("DescribeNetworkInterfaces")
 
 
 def document(inner: str, root: str = "DescribeSecurityGroupsResponse") -> str:
@@ -154,6 +155,19 @@ A_RULE: Final = """
             <referencedGroupInfo><groupId>sg-2</groupId><userId>123456789012</userId></referencedGroupInfo>
         </item>
 """
+AN_INTERFACE: Final = """
+        <item>
+            <networkInterfaceId>eni-1</networkInterfaceId><vpcId>vpc-1</vpcId><description/>
+            <requesterManaged>false</requesterManaged><sourceDestCheck>true</sourceDestCheck>
+            <groupSet><item><groupId>sg-1</groupId><groupName>web</groupName></item></groupSet>
+            <attachment>
+                <attachmentId>eni-attach-1</attachmentId><deviceIndex>0</deviceIndex>
+                <attachTime>2024-02-29T23:59:59.000Z</attachTime><deleteOnTermination>true</deleteOnTermination>
+            </attachment>
+            <operator><managed>true</managed><principal>eks.amazonaws.com</principal></operator>
+            <privateIpAddressesSet><item><privateIpAddress>10.0.0.1</privateIpAddress></item></privateIpAddressesSet>
+        </item>
+"""
 PLAIN: Final = {
     "groups": (GROUPS, document(f"<securityGroupInfo>{A_GROUP}{A_GROUP}</securityGroupInfo>\n    ")),
     "more groups": (GROUPS, document(f"<securityGroupInfo>{A_GROUP}</securityGroupInfo><nextToken>t=</nextToken>")),
@@ -168,6 +182,7 @@ PLAIN: Final = {
         GROUPS,
         document(f"<newSet><item><a>1</a><b/><c></c></item></newSet><securityGroupInfo>{A_GROUP}</securityGroupInfo>"),
     ),
+    "interfaces": (INTERFACES, document(f"<networkInterfaceSet>{AN_INTERFACE}</networkInterfaceSet>")),
     "the page of a proxy": (GROUPS, "<html><head><title>Sign in</title></head><body>please</body></html>"),
     "a long page": (GROUPS, document(f"<securityGroupInfo>{A_GROUP * 150}</securityGroupInfo>")),
     "a long text": (GROUPS, document(f"<securityGroupInfo>{A_GROUP}</securityGroupInfo><x>{'y' * 300_000}</x>")),
@@ -283,7 +298,7 @@ def test_refusals_are_botocores(body: str, status: int) -> None:
     assert_same(body.encode(), GROUPS, status)
 
 
-@pytest.mark.parametrize("operation", ["DescribeRegions", "DescribeNetworkInterfaces", "DescribeVpcs"])
+@pytest.mark.parametrize("operation", ["DescribeRegions", "DescribeSubnets", "DescribeVpcs"])
 def test_other_calls_are_botocores(operation: str) -> None:
     shape = shape_of(operation)
     assert shape.name not in FAST
@@ -380,6 +395,18 @@ TEXT: Final = st.one_of(
     st.text(max_size=5).map(lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")),
 )
 NUMBERS: Final = st.sampled_from(["22", "-1", "65535", " 7 ", "1_0", "\u0667", "&#49;", "", "x"])
+SOME_TIMES: Final = (
+    *("2024-02-29T23:59:59.000Z", "2024-01-01T00:00:00Z", "1999-12-31T00:00:00.123Z", "2024-01-01T00:00:00+02:00"),
+    *("2023-02-29T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01", "2024-01-01T00:00:00", "1700000000", "1e9", ""),
+    *(
+        "soon",
+        "2024-01-01T00:00:00.1234567Z",
+        "0000-01-01T00:00:00Z",
+        "2024-01-01T00:00:00Z\n",
+        "\u0662024-01-01T00:00:00Z",
+    ),
+)
+TIMES: Final = st.one_of(st.sampled_from(SOME_TIMES), st.datetimes().map("{:%Y-%m-%dT%H:%M:%S}Z".format))
 SPOILERS: Final = (
     *("<!-- c -->", "<![CDATA[x]]>", "<?p?>", "&", "&nbsp;", "<", ">", "]]>", "\r", "\x00", "\ufffe", "\ufeff"),
     *("<x/>", "<x>1</x>", "<x><y> </y></x>", "</item>", "<item>", "<item/>", ' a="1"', "text", " ", "/", "</x>"),
@@ -405,7 +432,7 @@ def inside(shape: Any) -> st.SearchStrategy[str]:  # noqa: ANN401  kinds of shap
     if shape.type_name == "list":
         items = element(shape.member.serialization.get("name", "member"), inside(shape.member))
         return st.builds("{}{}".format, st.lists(items, max_size=3).map("".join), SPACES)
-    return NUMBERS if shape.type_name == "integer" else TEXT
+    return {"integer": NUMBERS, "timestamp": TIMES}.get(shape.type_name, TEXT)
 
 
 def bodies(shape: Shape) -> st.SearchStrategy[str]:
@@ -420,6 +447,17 @@ def test_groups_are_read_as_botocore_reads_them(body: str) -> None:
 @given(bodies(RULES))
 def test_rules_are_read_as_botocore_reads_them(body: str) -> None:
     assert_same(body.encode(errors="surrogatepass"), RULES)
+
+
+@pytest.mark.parametrize("time", SOME_TIMES)
+def test_times_are_read_as_botocore_reads_them(time: str) -> None:
+    item = f"<item><attachment><attachTime>{time}</attachTime></attachment></item>"
+    assert_same(document(f"<networkInterfaceSet>{item}</networkInterfaceSet>").encode(), INTERFACES)
+
+
+@given(bodies(INTERFACES))
+def test_interfaces_are_read_as_botocore_reads_them(body: str) -> None:
+    assert_same(body.encode(errors="surrogatepass"), INTERFACES)
 
 
 @given(

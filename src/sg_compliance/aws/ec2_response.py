@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from sg_compliance.aws.ec2_groups import Groups
     from sg_compliance.aws.ec2_xml import Members
 
-FAST: Final = frozenset({"DescribeSecurityGroupRulesResult", "DescribeSecurityGroupsResult"})
+FAST: Final = frozenset(
+    {"DescribeNetworkInterfacesResult", "DescribeSecurityGroupRulesResult", "DescribeSecurityGroupsResult"}
+)
 """Output shapes of the service model."""
 
 _GROUPS: Final = "SecurityGroups"

@@ -10,6 +10,7 @@ Elements that the model does not name are passed over, as botocore does.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -42,6 +43,7 @@ _CUT: Final = 1 << 16
 _HOLD_NO_CHARACTERS: Final = ("\ufffe", "\uffff")
 _ENTITIES: Final[Mapping[str, str]] = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _NUMBER: Final = re.compile(r"#(?:([0-9]{1,7})|x([0-9A-Fa-f]{1,6}))").fullmatch
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII).fullmatch
 _FIRST_PLAIN: Final = 0x20
 _NO_CHARACTERS: Final = (range(0xD800, 0xE000), range(0xFFFE, 0x10000))
 
@@ -80,6 +82,13 @@ def _inside(shape: Any) -> Inside:  # noqa: ANN401  kinds of shapes have no type
     raise OddXmlError(shape.name)
 
 
+def _time(text: str) -> datetime:
+    """A time as EC2 writes it. Raises OddXmlError, ValueError."""
+    if not _TIME(text):
+        raise OddXmlError(text)
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
+
+
 _CONVERSIONS: Final[Mapping[str, Callable[[str], Any] | None]] = {
     "string": None,
     "integer": int,
@@ -87,6 +96,7 @@ _CONVERSIONS: Final[Mapping[str, Callable[[str], Any] | None]] = {
     "float": float,
     "double": float,
     "boolean": "true".__eq__,
+    "timestamp": _time,
 }
 _UNUSUAL: Final = frozenset({"eventheader", "location", "streaming", "xmlAttribute"})
 _NOTHING: Final[Mapping[int, Callable[[], Any]]] = {TEXT: str, LIST: list, STRUCTURE: dict}
