@@ -52,12 +52,21 @@ output "dashboard_url" {
 }
 
 output "command_options" {
-  description = "What the command needs to work on this deployment's state: sg-compliance backups list OPTIONS."
+  description = "What commands that look at this deployment's state need: sg-compliance backups list OPTIONS."
+  value = join(" ", [
+    "--state s3://${aws_s3_bucket.this.bucket}/${local.state_prefix}",
+    "--table ${aws_dynamodb_table.this.name}",
+  ])
+}
+
+output "changing_options" {
+  description = "What commands that change something need in their place: sg-compliance pause, resume, rollback, unblock, apply."
   value = join(" ", [
     "--state s3://${aws_s3_bucket.this.bucket}/${local.state_prefix}",
     "--table ${aws_dynamodb_table.this.name}",
     "--kms-key ${aws_kms_key.this.arn}",
     "--pause-parameter ${aws_ssm_parameter.paused.name}",
+    "--topic ${aws_sns_topic.this["operations"].arn}",
   ])
 }
 

@@ -205,10 +205,27 @@ def test_everything_is_in_the_region_that_is_said(least: Applied) -> None:
     assert f":{REGION}:" in settings_of(variables(least, "scan")).topic_critical
 
 
-def test_what_the_command_is_told_are_options_of_it(least: Applied) -> None:
-    said = least.outputs["command_options"]
-    options = {parameter for _, command, _ in commands() for each in command.params for parameter in each.opts}
-    assert set(said.split()[::2]) == {"--state", "--table", "--kms-key", "--pause-parameter"}
-    assert set(said.split()[::2]) <= options
+@pytest.mark.parametrize(
+    ("output", "used_with"),
+    [
+        ("command_options", ("backups list", "history", "blocks list", "mass-operations show")),
+        ("changing_options", ("pause", "resume", "rollback", "unblock", "apply")),
+    ],
+)
+def test_what_the_commands_are_told_are_options_of_each(
+    least: Applied, output: str, used_with: tuple[str, ...]
+) -> None:
+    said = dict(zip(*[iter(least.outputs[output].split())] * 2, strict=True))
+    known = {name: {option for each in command.params for option in each.opts} for name, command, _ in commands()}
+    for name in used_with:
+        assert said.keys() <= known[f"sg-compliance {name}"], name
     settings = settings_of(variables(least, "scan"))
-    assert said.split()[1::2] == [settings.state, settings.table, settings.kms_key, settings.pause_parameter]
+    expected = {
+        "--state": settings.state,
+        "--table": settings.table,
+        "--kms-key": settings.kms_key,
+        "--pause-parameter": settings.pause_parameter,
+        "--topic": settings.topic_operations,
+    }
+    assert said == {option: expected[option] for option in said}
+    assert len(said) == (2 if output == "command_options" else 5)

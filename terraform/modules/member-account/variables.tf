@@ -58,7 +58,7 @@ variable "break_glass_principals" {
 }
 
 variable "operator_role_arns" {
-  description = "Roles of people who may assume these roles too, for the command: with the external id, and a session name of their own."
+  description = "Roles of people who may assume these roles too, for the command: with the external id, and the deployment's session name; any other session of these roles is told as a stranger's."
   type        = list(string)
   default     = []
 
