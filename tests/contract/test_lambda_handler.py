@@ -184,6 +184,23 @@ def test_nothing_is_changed_unless_it_is_switched_on(deployed: Deployed, monkeyp
     assert ingress(deployed, group_id) == [(22, EVERYONE)]
 
 
+def test_a_group_that_could_not_be_mended_is_in_the_log_and_counted(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group_id = make_group(deployed)
+    set_variables(monkeypatch, **ACTING)
+
+    def denied(*_: object) -> None:
+        raise AwsError("s3:PutObject: no", code="AccessDenied", hint="allow it")
+
+    monkeypatch.setattr("sg_compliance.aws.s3.S3Backups.put", denied)
+    result = scan()
+    assert (result["changed"], result["problems"]) == (0, 1)
+    assert len(deployed.said(f"{HOME}/{REGION}/{group_id}: s3:PutObject: no")) == 1
+    assert deployed.figures("LambdaErrors", function="scan") == [1]
+    assert ingress(deployed, group_id) == [(22, EVERYONE)]
+
+
 def test_a_brake_stops_the_mending_and_people_are_told(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     groups = [make_group(deployed, name) for name in ("one", "two")]
     set_variables(monkeypatch, **ACTING, MAX_GROUPS_PER_HOUR="1")

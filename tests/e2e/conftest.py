@@ -12,13 +12,16 @@ from tests.e2e.emulated.emulator import emulator
 from tests.e2e.emulated.killed import killed_while_it_revokes
 from tests.e2e.emulated.member_accounts import Crier, organisation
 from tests.e2e.emulated.places import require, zipped
+from tests.e2e.emulated.planned_stage import planned_stage
 from tests.e2e.emulated.response_stage import MANUAL, begin_grace_periods, stage
+from tests.terraform.paper import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.emulated.member_accounts import MemberAccounts
+    from tests.e2e.emulated.planned_stage import PlannedStage
     from tests.e2e.emulated.response_stage import Stage
 
 _NUMBERS: Final = count(1)
@@ -64,6 +67,19 @@ def scan(responding: Stage) -> str:
     function = responding.deploy("scan", SG_COMPLIANCE_ENABLE_AUTOMATIC_REMEDIATION="true")
     responding.deployment.rule_that_calls("manual", MANUAL, function)
     return function
+
+
+@pytest.fixture(scope="session")
+def planned(lambda_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlannedStage]:
+    """What Terraform plans, made in an emulator of its own, which nobody else hears of, with CloudTrail at its end."""
+    workshop = Workshop(tmp_path_factory.mktemp("terraform"))
+    folder = tmp_path_factory.mktemp("planned")
+    with (
+        organisation(folder / "events.jsonl") as accounts,
+        planned_stage(workshop, accounts, lambda_package, folder) as made,
+        Crier(accounts, made.hear),
+    ):
+        yield made
 
 
 @pytest.fixture

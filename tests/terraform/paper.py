@@ -80,12 +80,12 @@ class Workshop:
             with zipfile.ZipFile(folder / "dist" / f"sg-compliance-lambda-{architecture}.zip", "w") as package:
                 package.writestr("nothing.txt", "nothing")
 
-    def run(self, *arguments: str, where: str = "", fails: bool = False) -> str:
-        """Run Terraform in a folder below; what it said."""
+    def run(self, *arguments: str, where: str = "", fails: bool = False, account: str = ACCOUNT) -> str:
+        """Run Terraform in a folder below, as somebody in the account; what it said."""
         done = subprocess.run(
             [str(shutil.which("terraform")), *arguments],
             cwd=self.folder / "terraform" / where,
-            env=self._environment,
+            env={**self._environment, "PAPER_ACCOUNT": account},
             capture_output=True,
             text=True,
             timeout=_SECONDS,
@@ -95,12 +95,13 @@ class Workshop:
         assert bool(done.returncode) is fails, said
         return said if fails else done.stdout
 
-    def apply(self, state: str, variables: Mapping[str, object], where: str = "") -> Applied:
+    def apply(self, state: str, variables: Mapping[str, object], where: str = "", account: str = ACCOUNT) -> Applied:
         """Apply a configuration on paper."""
         place = self.folder / f"{state}.tfstate"
         given = [f"-var={name}={_written(value)}" for name, value in variables.items()]
         self.run("get", "-no-color", where=where)
-        self.run("apply", "-no-color", "-auto-approve", "-lock=false", f"-state={place}", *given, where=where)
+        options = ("-no-color", "-auto-approve", "-lock=false", f"-state={place}")
+        self.run("apply", *options, *given, where=where, account=account)
         return _applied(json.loads(place.read_text(encoding="utf-8")))
 
 

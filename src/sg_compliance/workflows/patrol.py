@@ -184,6 +184,8 @@ class Patrol:
         try:
             for outcome in mending.applying.apply(planned.plan):
                 patrolled.outcomes.append(outcome)
+                if outcome.status in {Status.FAILED, Status.INCOMPLETE}:
+                    patrolled.problems.append(f"{outcome.place}: {outcome.reason}")
                 if outcome.status is Status.CHANGED and outcome.place not in only_tagged:
                     account = {"account": outcome.place.account_id}
                     self.telling.metrics.put(Metric(MetricName.REMEDIATION_ACTIONS, 1, account))

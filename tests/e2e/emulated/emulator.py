@@ -18,7 +18,7 @@ from tests.e2e.emulated.places import PYTHON, require
 from tests.e2e.emulated.waiting import NotInTimeError, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ACCOUNT: Final = demo_organisation().management_account_id
 REGION: Final = "us-east-1"
@@ -30,22 +30,22 @@ _STOP_SECONDS: Final = 5.0
 
 
 @contextmanager
-def emulator() -> Iterator[str]:
+def emulator(launcher: Path = _LAUNCHER, variables: Mapping[str, str] | None = None) -> Iterator[str]:
     """Run MiniStack until the block ends, and give its endpoint. Its functions end with it."""
     require()
     with tempfile.TemporaryDirectory(prefix="emulator-") as folder:
-        process, url = _started(Path(folder))
+        process, url = _started([str(PYTHON), str(launcher)], Path(folder), variables or {})
         try:
             yield url
         finally:
             _stop(process)
 
 
-def _started(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+def _started(command: list[str], folder: Path, variables: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], str]:
     said = ""
     for _ in range(_STARTS):
         port = _free_port()
-        process = _start(folder, port)
+        process = _start(command, folder, port, variables)
         try:
             url = f"http://{_LOOPBACK}:{port}"
             eventually(lambda: process.poll() is not None or _answers(url), "MiniStack answers")  # noqa: B023  at once
@@ -57,7 +57,7 @@ def _started(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     raise NotInTimeError(f"MiniStack did not start: {said[-2000:] or 'it said nothing'}")
 
 
-def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def _start(command: list[str], folder: Path, port: int, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     environment = {
         "PATH": os.defpath,
         "HOME": str(folder),
@@ -72,10 +72,11 @@ def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
         "LOG_LEVEL": "WARNING",
         "AWS_EC2_METADATA_DISABLED": "true",
         "LANG": "C.UTF-8",
+        **variables,
     }
     with (folder / "said").open("wb") as said:
         return subprocess.Popen(
-            [str(PYTHON), str(_LAUNCHER)],
+            command,
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
