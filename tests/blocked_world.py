@@ -110,7 +110,7 @@ class MemoryIam:
 
     def denied(self, target: Target) -> Mapping[str, Any] | None:
         self.calls["denied"] += 1
-        late, self._late = self._late > 0, max(0, self._late - 1)
+        late, self._late = self._late > 0 and self.shown_late > 0, max(0, self._late - 1)
         return (self._before if late else self.policies).get(target.block_id)
 
     def _known(self, target: Target) -> Target:
@@ -119,7 +119,8 @@ class MemoryIam:
         return self.there[target.block_id]
 
     def _changing(self) -> None:
-        self._before, self._late = dict(self.policies), self.shown_late
+        if not (self._late and self.shown_late):
+            self._before, self._late = dict(self.policies), self.shown_late
 
 
 _OPEN: list[SqliteBlocks] = []

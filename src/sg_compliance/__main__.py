@@ -26,7 +26,10 @@ def _end_well_before_the_first_message() -> None:
     def stop(_number: int, _frame: object) -> None:
         with suppress(OSError):  # nobody may be there to read it
             os.write(2, b"\nstopped before the first message\n")
-        sys.exit(0)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, OSError, RuntimeError, ValueError):
+                stream.flush()
+        os._exit(0)  # an exception may be raised where others take it for theirs, and go on
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

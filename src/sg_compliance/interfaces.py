@@ -291,11 +291,14 @@ class Blocks(Protocol):
     def all(self) -> list[Block]:
         """All of them, those that are over too, by id. Raises StoreError."""
 
-    def keep(self, block: Block) -> None:
-        """Keep it, in place of one with the same id. Raises StoreError."""
+    def keep(self, block: Block, instead_of: Block | None) -> bool:
+        """Keep it where what is kept under its id is that one as it was read, or nothing (None). Whether it is kept.
 
-    def forget(self, block_id: str) -> None:
-        """Take it away, if it is there. Raises StoreError."""
+        Exact for several processes at once. Raises StoreError where it is not certain.
+        """
+
+    def forget(self, block: Block) -> bool:
+        """Take it away, if it is kept as it was read. Whether nothing is kept there now. Raises StoreError."""
 
 
 class Containment(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +23,7 @@ from sg_compliance.errors import AwsError, StoreError
 from sg_compliance.local.blocks import SqliteBlocks
 from sg_compliance.local.journal import SqliteJournal
 from sg_compliance.model.block import BlockState, BlockStatus
+from sg_compliance.realtime.block_record import block_record
 from sg_compliance.realtime.deny_policy import POLICY_NAME, deny_document, standing_of
 from tests.blocked_world import ADA, DEPLOY, HOUR, block, close_blocks, scene, target
 from tests.contract.store_homes import LOST, AwsHome, RealClock, Refusal, Wire, aws_on_loopback
@@ -79,26 +81,85 @@ def in_table(home: AwsHome) -> DynamoBlocks:
 
 def test_a_block_is_kept_as_it_is_and_found_by_others(opened: Callable[[], Blocks]) -> None:
     made = block(DEPLOY, reason='"; drop \u2028 \U0001f600', causes=("a", "b"), state=BlockState.LIFTED)
-    opened().keep(made)
+    assert opened().keep(made, None)
     assert opened().all() == [made]
 
 
-def test_one_with_the_same_id_takes_its_place_and_others_stay(opened: Callable[[], Blocks]) -> None:
+def test_one_takes_the_place_of_what_was_read_and_others_stay(opened: Callable[[], Blocks]) -> None:
     store = opened()
-    store.keep(block())
-    store.keep(block(DEPLOY))
-    store.keep(block(reason="another"))
+    assert store.keep(block(), None)
+    assert store.keep(block(DEPLOY), None)
+    assert store.keep(block(reason="another"), block())
     assert sorted(each.reason for each in opened().all()) == ["another", "too many"]
     assert [each.id for each in store.all()] == sorted(target(arn).block_id for arn in (ADA, DEPLOY))
 
 
+def test_nothing_is_written_over_what_another_has_kept_since(opened: Callable[[], Blocks]) -> None:
+    mine, theirs = opened(), opened()
+    first, second, third = (block(reason=reason) for reason in ("first", "second", "third"))
+    assert mine.keep(first, None)
+    assert not theirs.keep(second, None)
+    assert theirs.keep(second, first)
+    assert not mine.keep(third, first)
+    assert not mine.forget(first)
+    assert opened().all() == [second]
+    assert theirs.forget(second)
+    assert not mine.keep(third, second)
+    assert opened().all() == []
+
+
+def test_of_several_at_once_each_is_kept_over_another(opened: Callable[[], Blocks]) -> None:
+    def add(store: Blocks, name: str) -> int:
+        for attempt in range(100):
+            kept = next(iter(store.all()), None)
+            made = block(causes=(*(kept.causes if kept else ()), name))
+            if store.keep(made, kept):
+                return attempt
+        raise AssertionError(name)
+
+    stores = [opened() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, stores * 3, map(str, range(12))))
+    (kept,) = opened().all()
+    assert sorted(kept.causes, key=int) == [str(number) for number in range(12)]
+
+
 def test_what_is_forgotten_is_gone_and_forgetting_it_again_is_fine(opened: Callable[[], Blocks]) -> None:
     store = opened()
-    store.keep(block())
-    store.keep(block(DEPLOY))
+    store.keep(block(), None)
+    store.keep(block(DEPLOY), None)
     for _ in range(2):
-        store.forget(target().block_id)
+        assert store.forget(block())
         assert opened().all() == [block(DEPLOY)]
+
+
+def test_a_record_that_an_older_version_wrote_is_still_the_one_that_was_read(tmp_path: Path, aws: AwsHome) -> None:
+    old = {name: value for name, value in block_record(block()).items() if name not in {"earlier", "lifted"}}
+    item = {"pk": {"S": "block"}, "sk": {"S": block().id}, "record": {"S": json.dumps(old)}}
+    path = tmp_path / "state.sqlite"
+    acts: list[Callable[[Blocks], bool]] = [
+        lambda store: store.keep(block(reason="new"), block()),
+        lambda store: store.forget(block()),
+    ]
+    for act in acts:
+        aws.client("dynamodb").put_item(TableName=aws.name, Item=item)
+        assert not in_table(aws).keep(block(reason="new"), block(reason="other"))
+        assert act(in_table(aws))
+        with closing(SqliteBlocks(path)) as store, closing(sqlite3.connect(path)) as other:
+            other.execute("INSERT OR REPLACE INTO block VALUES (?, ?)", (block().id, json.dumps(old)))
+            other.commit()
+            assert act(store)
+
+
+def test_a_lost_answer_is_not_taken_for_the_writing_of_another(aws: AwsHome) -> None:
+    store = in_table(aws)
+    aws.wire.refuse("UpdateItem", LOST)
+    assert store.keep(block(), None)
+    aws.wire.refuse("UpdateItem", LOST)
+    assert store.keep(block(reason="new"), block())
+    aws.wire.refuse("DeleteItem", LOST)
+    assert store.forget(block(reason="new"))
+    assert store.all() == []
 
 
 def test_where_nothing_was_kept_there_is_nothing(opened: Callable[[], Blocks]) -> None:
@@ -111,18 +172,18 @@ def test_blocks_share_the_file_of_the_journal_and_looking_makes_none(tmp_path: P
         assert store.all() == []
     assert not path.exists()
     with closing(SqliteJournal(path)) as journal, closing(SqliteBlocks(path)) as store:
-        store.keep(block())
+        store.keep(block(), None)
         assert journal.entries() == []
         with closing(SqliteBlocks(path, reading=True)) as looking:
             assert looking.all() == [block()]
             with pytest.raises(StoreError):
-                looking.forget(block().id)
+                looking.forget(block())
 
 
 def test_a_damaged_record_is_said_to_be_damaged(tmp_path: Path, aws: AwsHome) -> None:
     path = tmp_path / "state.sqlite"
     with closing(SqliteBlocks(path)) as store:
-        store.keep(block())
+        store.keep(block(), None)
         with closing(sqlite3.connect(path)) as other:
             other.execute("UPDATE block SET record = '{}'")
             other.commit()
@@ -137,14 +198,14 @@ def test_a_damaged_record_is_said_to_be_damaged(tmp_path: Path, aws: AwsHome) ->
 
 def test_the_table_is_asked_for_no_more_than_is_declared(aws: AwsHome) -> None:
     store = in_table(aws)
-    store.keep(block())
+    store.keep(block(), None)
     store.all()
-    store.forget(block().id)
+    store.forget(block())
     assert {f"dynamodb:{name}" for name in aws.wire.calls} == dynamo.IAM_ACTIONS
     assert set(aws.wire.calls.values()) == {1}
-    aws.wire.refuse("PutItem", Refusal(400, "AccessDeniedException"))
+    aws.wire.refuse("UpdateItem", Refusal(400, "AccessDeniedException"))
     with pytest.raises(StoreError, match=aws.name):
-        store.keep(block())
+        store.keep(block(), None)
 
 
 # ---- the policy ----

@@ -164,7 +164,7 @@ def test_a_policy_that_is_gone_is_put_again(here: Scene) -> None:
 def test_a_policy_whose_record_is_lost_is_taken_over_and_not_shortened(here: Scene) -> None:
     first = here.containing.block(ADA, "x", 3 * HOUR).block
     assert first
-    here.containing.blocks.forget(first.id)
+    here.containing.blocks.forget(first)
     outcome = here.containing.block(ADA, "x", HOUR)
     assert outcome.block
     assert outcome.block.expires == first.expires
@@ -294,7 +294,7 @@ def test_unblocking_takes_the_policy_away_and_tells(here: Scene) -> None:
 def test_unblocking_by_arn_works_where_the_record_is_lost_or_the_list_is_longer_now(here: Scene) -> None:
     made = here.containing.block(SESSION, "x", HOUR).block
     assert made
-    here.containing.blocks.forget(made.id)
+    here.containing.blocks.forget(made)
     bounds = replace(here.containing.bounds, break_glass=("deploy",))
     assert here.again(bounds=bounds).unblock(SESSION).status is BlockStatus.LIFTED
     assert here.policy(DEPLOY) is None
@@ -361,7 +361,7 @@ def test_one_that_fails_does_not_keep_the_others(here: Scene) -> None:
 def test_a_policy_that_lasts_longer_than_its_record_is_left_until_then(here: Scene) -> None:
     made = here.containing.block(ADA, "x", 3 * HOUR).block
     assert made
-    here.containing.blocks.keep(replace(made, expires=START + HOUR))
+    assert here.containing.blocks.keep(replace(made, expires=START + HOUR), made)
     here.clock.sleep(3700)
     assert [each.status for each in here.containing.release_expired()] == [BlockStatus.UNCHANGED]
     assert here.containing.blocks.all() == [made]
@@ -380,7 +380,7 @@ def test_a_policy_that_is_none_of_ours_is_left_when_the_time_is_over(here: Scene
 def test_a_record_that_says_less_than_the_policy_is_put_right(here: Scene) -> None:
     made = here.containing.block(ADA, "x", 3 * HOUR).block
     assert made
-    here.containing.blocks.keep(replace(made, expires=START + HOUR))
+    assert here.containing.blocks.keep(replace(made, expires=START + HOUR), made)
     outcome = here.containing.block(ADA, "x", 2 * HOUR)
     assert outcome.block
     assert outcome.block.expires == made.expires
@@ -671,12 +671,22 @@ def test_the_line_comes_first_then_the_record_then_the_policy_then_people(tmp_pa
         "SqliteBlocks.keep",
         "MemoryIam.deny",
         "MemoryIam.denied",
+        "SqliteBlocks.all",
         "FileNotifier.send",
         "SqliteBlocks.keep",
     ]
     assert order[-len(wanted) :] == wanted
     order = points(ACTS["unblock"], tmp_path / "2")
-    wanted = ["FileAuditLog.append", "MemoryIam.release", "MemoryIam.denied", "FileNotifier.send", "SqliteBlocks.keep"]
+    wanted = [
+        "FileAuditLog.append",
+        "SqliteBlocks.keep",
+        "MemoryIam.denied",
+        "MemoryIam.release",
+        "MemoryIam.denied",
+        "SqliteBlocks.all",
+        "FileNotifier.send",
+        "SqliteBlocks.keep",
+    ]
     assert order[-len(wanted) :] == wanted
 
 

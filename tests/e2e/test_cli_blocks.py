@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import boto3
 import pytest
 
 from sg_compliance.entrypoints.cli import block
+from sg_compliance.local.blocks import SqliteBlocks
 from sg_compliance.local.windows import SqliteWindows
 from sg_compliance.model.block import BlockState
 from sg_compliance.realtime.deny_policy import POLICY_NAME, standing_of
@@ -23,6 +25,7 @@ from sg_compliance.testing.moto_server import demo_organisation_process
 from sg_compliance.testing.organisation import demo_organisation
 from tests.blocked_world import target
 from tests.contract.store_homes import AwsHome, RealClock, aws_on_loopback
+from tests.e2e.test_cli_processes import COMMAND, environment
 from tests.e2e.test_cli_upkeep import Command, sg
 
 if TYPE_CHECKING:
@@ -376,6 +379,46 @@ def test_where_nothing_is_kept_that_is_said_and_nothing_is_made(sg: Command, tmp
     assert "no record of blocks is kept in state yet: there is no journal.sqlite in it\n" in sg("blocks", "list").out
     assert "no record of operations is kept in state yet" in sg("mass-operations", "show").out
     assert [each.name for each in (tmp_path / "state").iterdir()] == ["backups"]
+
+
+def test_a_journal_without_a_byte_is_no_record(sg: Command, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "journal.sqlite").touch()
+    assert sg("blocks", "list").out == "no record of blocks is kept in state yet: its journal.sqlite is empty\n"
+    assert "no record of operations is kept in state yet: its journal" in sg("mass-operations", "show").out
+    listed = sg("blocks", "list", "--json")
+    assert listed.json == []
+    assert "no record of blocks" in listed.err
+
+
+def test_of_two_blocks_at_once_the_longer_stands_and_both_reasons_are_kept(
+    demo: Demo, reach: list[str], tmp_path: Path
+) -> None:
+    for number in range(3):
+        demo.clear()
+        state = tmp_path / f"state-{number}"
+        blocking = [*COMMAND, "block", ADA, "--yes", "--json", *reach, "--state", str(state)]
+        running = [
+            subprocess.Popen(
+                [*blocking, "--for", lasting, "--reason", lasting],
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for lasting in ("7d", "10m")
+        ]
+        ended = [(*each.communicate(timeout=120), each.returncode) for each in running]
+        assert [status for _, _, status in ended] == [0, 0], ended
+        found = standing_of(demo.policy(target(ADA)), target(ADA))
+        assert found
+        assert found.expires - datetime.now(UTC) > timedelta(days=6), ended
+        with closing(SqliteBlocks(state / "journal.sqlite", reading=True)) as store:
+            (kept,) = store.all()
+        assert (kept.expires, kept.state) == (found.expires, BlockState.STANDS)
+        said = {json.loads(out)["status"] for out, _, _ in ended}
+        if "blocked already" not in said:
+            assert {kept.reason, *(each.reason for each in kept.earlier)} == {"7d", "10m"}
 
 
 # ---- mass operations ----

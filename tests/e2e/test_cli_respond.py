@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -243,6 +244,14 @@ def test_dead_letters_that_cannot_be_written_are_told_of_before_the_first_messag
         (["--dead-letters", "arn:aws:sqs:us-east-1:111122223333:q"], "is the URL of no SQS queue"),
         (["--dead-letters", "sqs.us-east-1.amazonaws.com/1/q"], "is the URL of no SQS queue"),
         (["--dead-letters", "https://x"], "is the URL of no SQS queue"),
+        (["--dead-letters", "s3://bucket"], "is no file, and the URL of no SQS queue"),
+        (["--dead-letters", "file:///letters"], "is no file, and the URL of no SQS queue"),
+        (["--dead-letters", " "], "an empty value"),
+        (["--metrics", "s3://bucket/x"], "is no file"),
+        (["--metrics", "http://x"], "is no file"),
+        (["--metrics", "arn:aws:sqs:us-east-1:111122223333:q"], "is no file"),
+        (["--metrics", " "], "an empty value"),
+        (["--metrics", ""], "an empty value"),
     ],
     ids=lambda value: "=".join(value) if isinstance(value, list) else "",
 )
@@ -341,6 +350,22 @@ def test_a_signal_in_its_first_moments_ends_it_as_one_later_does(
     assert "Traceback" not in said
     assert ("stopped before the first message" in said) or ("stopping after the message in hand" in said)
     assert desk.left() in {(1, 0), (0, 0)}
+
+
+def test_a_signal_before_the_first_message_ends_it_whoever_would_take_it_for_a_failure_of_theirs() -> None:
+    lines = (
+        "import os, signal, sys",
+        "from sg_compliance.__main__ import _end_well_before_the_first_message",
+        "_end_well_before_the_first_message()",
+        "sys.stdout.write('written')",
+        "try:",
+        "    os.kill(os.getpid(), signal.SIGTERM)",
+        "    sum(range(10**6))",
+        "except BaseException:",
+        "    sys.exit(2)",
+    )
+    ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "written", "\nstopped before the first message\n")
 
 
 def test_a_signal_while_nobody_answers_ends_it_at_once(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -21,7 +22,7 @@ from sg_compliance.model.finding import Exemption, Severity
 from tests.builders import BASELINE, EVERYONE, EVERYONE_V6, all_traffic, bind, group, judge, permission, restrict, tcp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sg_compliance.model.finding import Finding
 
@@ -158,6 +159,46 @@ def test_a_place_that_can_hold_no_history_is_an_input_error(place: str, tmp_path
     (tmp_path / "other.db").write_text("something else, and long enough to be no database" * 20, encoding="utf-8")
     with pytest.raises(InputError, match="cannot be used as a history"):
         SqliteHistory(tmp_path / place)
+
+
+def full(database: sqlite3.Connection, _: Path) -> None:
+    database.execute("PRAGMA max_page_count = 1")
+
+
+def only_read(database: sqlite3.Connection, _: Path) -> None:
+    database.execute("PRAGMA query_only = ON")
+
+
+def broken(_: sqlite3.Connection, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 40_000)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "step"),
+    [
+        (full, "see whether the disk that .* is on is full"),
+        (only_read, "let this user read and write "),
+        (broken, "put a copy from before back, or move .*seen.db away"),
+    ],
+)
+def test_the_next_step_is_the_one_for_the_cause(
+    spoil: Callable[[sqlite3.Connection, Path], None], step: str, history: SqliteHistory, tmp_path: Path
+) -> None:
+    spoil(history._database, tmp_path / "seen.db")  # noqa: SLF001
+    many = [replace(FINDINGS[0], rule_id=f"{number}" * 900) for number in range(30)]
+    with pytest.raises(InputError) as failed:
+        history.seen(many, WHEN)
+    assert re.search(step, failed.value.hint), (str(failed.value), failed.value.hint)
+
+
+def test_a_folder_that_is_not_there_is_no_place_for_a_history(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as failed:
+        SqliteHistory(tmp_path / "missing" / "seen.db")
+    assert failed.value.hint == "name a file in a folder that is there"
 
 
 def test_a_history_that_fails_later_is_an_input_error_too(history: SqliteHistory, tmp_path: Path) -> None:

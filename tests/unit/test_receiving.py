@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.response_world import TERMS, ResponseWorld, close_response_stores, ma
 from tests.world import close_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -243,13 +244,55 @@ def test_a_queue_that_fails_later_is_told_of_and_asked_again(world: ResponseWorl
     box.refused["receive"] = StoreError("no answer")
     failed = next(messages)
     assert (failed.message_id, str(failed.error)) == ("", "no answer")
-    assert (world.world.clock.now() - before).seconds == 2
+    assert world.world.clock.now() - before < timedelta(seconds=1)
     box.put("two")
     assert next(messages).handled
+    assert (world.world.clock.now() - before).seconds == 2
     before = world.world.clock.now()
     box.refused["receive"] = StoreError("no answer")
     assert next(messages).error
+    box.put("three")
+    assert next(messages).handled
     assert (world.world.clock.now() - before).seconds == 2
+
+
+def broken_after(world: ResponseWorld, box: Box, stop: Callable[[], bool] = lambda: False) -> Generator[Taken]:
+    """A queue that fails for good once the first message was handled."""
+    box.put("one")
+
+    class Broken(dict[str, SgComplianceError]):
+        def pop(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+            return StoreError("it was deleted") if key == "receive" and box.reads > 1 else default
+
+    box.refused = Broken()
+    return replace(receiving(world, box), stop=stop).taken()
+
+
+def test_a_stop_is_heard_while_a_queue_that_fails_is_waited_for(world: ResponseWorld, box: Box) -> None:
+    clock, asked = world.world.clock, [world.world.clock.now() + timedelta(days=1)]
+    messages = broken_after(world, box, stop=lambda: clock.now() > asked[0])
+    for _ in range(8):
+        next(messages)
+    asked[0] = clock.now() + timedelta(seconds=10)
+    assert list(messages) == []
+    assert clock.now() - asked[0] <= timedelta(seconds=2)
+
+
+def test_the_pause_before_a_queue_that_fails_grows_to_a_minute(world: ResponseWorld, box: Box) -> None:
+    messages = broken_after(world, box)
+    ended = [next(messages).ended for _ in range(10)]
+    pauses = [round((after - before).total_seconds()) for before, after in pairwise(ended)]
+    assert pauses == [0, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_once_ends_where_the_queue_fails_later_and_says_why(world: ResponseWorld, box: Box) -> None:
+    box.put("one")
+    messages = receiving(world, box).taken(once=True)
+    assert next(messages).handled
+    box.refused["receive"] = StoreError("it was deleted")
+    (failed,) = messages
+    assert (failed.message_id, str(failed.error)) == ("", "it was deleted")
+    assert box.reads == 2
 
 
 def test_a_second_look_that_is_not_come_to_waits_on(world: ResponseWorld, box: Box) -> None:

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from sg_compliance.aws.stores import code_of, storing
 from sg_compliance.errors import StoreError
+from sg_compliance.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,6 +56,11 @@ _BUSY: Final = frozenset(
 The last three are reasons of a TransactionCanceledException (DynamoDB API reference).
 """
 
+_NOT_OURS: Final = (
+    "the item in the table is wrong: put back what stood there (point-in-time recovery of the table), or delete it "
+    "once it is known what it was; and see who else writes to the table"
+)
+_LONGEST_SHOWN: Final = 100
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 Item: TypeAlias = "dict[str, Any]"
@@ -121,25 +127,31 @@ class Table:
 
     def update(self, write: Write) -> Answer:
         """Change the item if the condition holds."""
-        request = self._request(write)
-        place = self.place(write.key)
+        return self._conditional("update_item", {**self._request(write), "ReturnValues": "ALL_NEW"}, write.key)
 
-        def ask() -> Answer | None:
+    def delete_if(self, key: Key, condition: str, values: Mapping[str, Value]) -> Answer:
+        """Take the item away if the condition holds; the answer's item is empty then."""
+        return self._conditional("delete_item", self._act(Change(key, None, condition, values))["Delete"], key)
+
+    def _conditional(self, operation: str, request: Mapping[str, Any], key: Key) -> Answer:
+        place = self.place(key)
+
+        def ask() -> tuple[bool, Any] | None:
             with storing(place):
                 try:
-                    answer = self._client().update_item(
-                        **request, ReturnValues="ALL_NEW", ReturnValuesOnConditionCheckFailure="ALL_OLD"
+                    answer = getattr(self._client(), operation)(
+                        **request, ReturnValuesOnConditionCheckFailure="ALL_OLD"
                     )
                 except ClientError as error:
                     if code_of(error) in _BUSY:
                         return None
                     if code_of(error) != _REFUSED:
                         raise
-                    found: Any = error.response.get("Item", {})
-                    return Answer(held=False, item=_unpacked(found))
-                return Answer(held=True, item=_unpacked(answer["Attributes"]))
+                    return False, error.response.get("Item", {})
+                return True, answer["Attributes"] if "ReturnValues" in request else {}
 
-        return self._patiently(ask, place)
+        held, raw = self._patiently(ask, place)
+        return Answer(held, self._item(raw, key))
 
     def update_and_change(self, write: Write, changes: Sequence[Change]) -> bool:
         """Change one item, and write and take away others, all or none. Whether the conditions held."""
@@ -182,9 +194,10 @@ class Table:
                 answer = self._client().batch_get_item(
                     RequestItems={self._name: {"Keys": left, "ConsistentRead": True}}
                 )
-            items = map(_unpacked, answer["Responses"].get(self._name, []))
+                raws = answer["Responses"].get(self._name, [])
+                left = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            items = [self._item(raw) for raw in raws]
             found.update({Key(item["pk"], item["sk"]): item for item in items})
-            left = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
             if not left:
                 break
             self._clock.sleep(pause)
@@ -196,7 +209,8 @@ class Table:
         """The item; empty where it is not there."""
         with storing(self.place(key)):
             answer = self._client().get_item(TableName=self._name, Key=_packed(key._asdict()), ConsistentRead=True)
-            return _unpacked(answer.get("Item", {}))
+            raw = answer.get("Item", {})
+        return self._item(raw, key)
 
     def put(self, item: Mapping[str, Value]) -> None:
         """Write the item, in place of one with the same key."""
@@ -210,6 +224,10 @@ class Table:
 
     def query(self, pk: str, since: str, condition: str, values: Mapping[str, Value]) -> Iterator[Item]:
         """The items of a partition in the order of `sk`, from `since`, that meet the condition: 1 MB read a call."""
+        for raw in self._raw(pk, since, condition, values):
+            yield self._item(raw)
+
+    def _raw(self, pk: str, since: str, condition: str, values: Mapping[str, Value]) -> Iterator[Any]:
         keys = "#pk = :pk AND #sk >= :since" if since else "#pk = :pk"
         bounds = {"pk": pk, "since": since} if since else {"pk": pk}
         with storing(self.place(Key(pk, since))):
@@ -226,7 +244,22 @@ class Table:
                 )
             )
             for page in pages:
-                yield from [_unpacked(each) for each in page["Items"]]
+                yield from page["Items"]
+
+    def _item(self, raw: Mapping[str, Mapping[str, Any]], key: Key | None = None) -> Item:
+        """Text, whole numbers and bytes. Raises StoreError for what this program does not write."""
+        item: Item = {}
+        for name, value in raw.items():
+            try:
+                item[name] = _value(value)
+            except (KeyError, ValueError) as error:
+                found = key or Key(*(str(raw.get(part, {}).get("S", "")) for part in Key._fields))
+                what = f"{name} is {value}"[:_LONGEST_SHOWN]
+                raise StoreError(
+                    visible(f"{self.place(found)}: this item was not written by sg-compliance: {what}"),
+                    hint=_NOT_OURS,
+                ) from error
+        return item
 
     def place(self, key: Key) -> str:
         """The table and the item, as people read it."""
@@ -292,11 +325,7 @@ def _typed(value: Value) -> dict[str, str | bytes]:
     return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
-def _unpacked(raw: Mapping[str, Mapping[str, Any]]) -> Item:
-    """Text, whole numbers and bytes. Raises KeyError, ValueError for what this program does not write."""
-    return {name: _value(value) for name, value in raw.items()}
-
-
 def _value(raw: Mapping[str, Any]) -> Value:
+    """Raises KeyError, ValueError for what this program does not write."""
     found: str | bytes = raw["B"] if "B" in raw else raw["N"] if "N" in raw else raw["S"]
     return int(found) if "N" in raw else found

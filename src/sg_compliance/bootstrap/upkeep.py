@@ -31,7 +31,15 @@ def anything_kept(state: State) -> bool:
 
 def journal_kept(state: State) -> bool:
     """Whether there can be records of blocks and of operations, which stand beside the journal."""
-    return state.is_remote or (Path(state.place()) / JOURNAL).exists()
+    if state.is_remote:
+        return True
+    journal = Path(state.place()) / JOURNAL
+    return any(each.exists() and (each.is_dir() or each.stat().st_size) for each in (journal, _log_of(journal)))
+
+
+def _log_of(path: Path) -> Path:
+    """What SQLite has not yet moved into the file (SQLite, "Write-Ahead Logging")."""
+    return path.with_name(f"{path.name}-wal")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from sg_compliance.local.database import Database
 from sg_compliance.realtime.block_record import block_of, block_record
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from sg_compliance.model.block import Block
@@ -30,18 +31,31 @@ class SqliteBlocks:
         """All of them, by id."""
         with self._database.reading() as cursor:
             rows = cursor.execute("SELECT record FROM block ORDER BY id").fetchall()
-        try:
-            return [block_of(json.loads(text)) for (text,) in rows]
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._database.unreadable("a block", error) from error
+        return [self._block(text) for (text,) in rows]
 
-    def keep(self, block: Block) -> None:
-        """Keep it, in place of one with the same id."""
+    def keep(self, block: Block, instead_of: Block | None) -> bool:
+        """Keep it, in place of that one."""
         row = (block.id, json.dumps(block_record(block), sort_keys=True))
         with self._database.changing() as cursor:
-            cursor.execute("INSERT OR REPLACE INTO block VALUES (?, ?)", row)
+            is_as_read = self._found(cursor, block.id) == instead_of
+            if is_as_read:
+                cursor.execute("INSERT OR REPLACE INTO block VALUES (?, ?)", row)
+        return is_as_read
 
-    def forget(self, block_id: str) -> None:
-        """Take it away, if it is there."""
+    def forget(self, block: Block) -> bool:
+        """Take that one away."""
         with self._database.changing() as cursor:
-            cursor.execute("DELETE FROM block WHERE id = ?", (block_id,))
+            found = self._found(cursor, block.id)
+            if found == block:
+                cursor.execute("DELETE FROM block WHERE id = ?", (block.id,))
+        return found is None or found == block
+
+    def _found(self, cursor: sqlite3.Cursor, block_id: str) -> Block | None:
+        found = cursor.execute("SELECT record FROM block WHERE id = ?", (block_id,)).fetchone()
+        return self._block(found[0]) if found else None
+
+    def _block(self, text: str) -> Block:
+        try:
+            return block_of(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._database.unreadable("a block", error) from error

@@ -96,22 +96,12 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: cannot be used: {error}", hint=self._hint(error)) from error
+            hint = next_step(self._path, error, self._mend())
+            raise StoreError(f"{self._path}: cannot be used: {error}", hint=hint) from error
 
     def unreadable(self, what: str, error: Exception) -> StoreError:
         """What stands in the file is not what this program writes."""
         return StoreError(f"{self._path}: {what} cannot be read: {error}", hint=self._mend())
-
-    def _hint(self, error: sqlite3.Error) -> str:
-        code = _code(error)
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            return "another run has kept the file busy: try again, or see what is running"
-        if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-            disk = f"see whether the disk that {self._path.parent} is on is full or broken"
-            return f"{disk}, then do it again: what was begun is finished first"
-        if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-            return f"let this user read and write {self._path.parent}, or name another state directory"
-        return self._mend()
 
     def _mend(self) -> str:
         return f"move {self._path} away or put a copy from before back; the backups of groups do not depend on it"
@@ -119,6 +109,19 @@ class Database:
     def close(self) -> None:
         """Give the file back."""
         self._connection.close()
+
+
+def next_step(path: Path, error: sqlite3.Error, mend: str) -> str:
+    """What to do about it; `mend`: where the file is no database, or a broken one."""
+    code = _code(error)
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "another run has kept the file busy: try again, or see what is running"
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+        disk = f"see whether the disk that {path.parent} is on is full or broken"
+        return f"{disk}, then do it again: what was begun is finished first"
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return f"let this user read and write {path.parent}, or name another place for it"
+    return mend
 
 
 def _code(error: sqlite3.Error) -> int:

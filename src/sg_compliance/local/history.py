@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sg_compliance.enforcement.wire import sortable
 from sg_compliance.errors import InputError
-from sg_compliance.local.durable import make_private
+from sg_compliance.local.database import next_step
+from sg_compliance.local.durable import make_private, store_error
 from sg_compliance.model.finding import Severity
 from sg_compliance.model.remembered import (
     NEVER,
@@ -111,11 +112,17 @@ class SqliteHistory:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> InputError:
-        said = getattr(error, "strerror", None) or error
-        return InputError(
-            f"{self._path}: cannot be used as a history of findings: {said}",
-            hint="give a file that sg-compliance made, or one that is not there",
+        what = "cannot be used as a history of findings"
+        if isinstance(error, OSError):
+            failed = store_error(self._path, what, error)
+            there = not isinstance(error, FileNotFoundError | NotADirectoryError)
+            return InputError(str(failed), hint=failed.hint if there else "name a file in a folder that is there")
+        mend = (
+            f"give a file that sg-compliance made; if it was one, put a copy from before back, or move {self._path} "
+            "away: then every finding is new, and told once more"
         )
+        hint = next_step(self._path, error, mend) if isinstance(error, sqlite3.Error) else mend
+        return InputError(f"{self._path}: {what}: {error}", hint=hint)
 
     def seen(self, findings: Iterable[Finding], now: datetime) -> list[Finding]:
         """The same findings with the times at which they were first and last seen, now among them."""
@@ -194,7 +201,8 @@ def _transaction(cursor: sqlite3.Cursor) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        cursor.execute("ROLLBACK")
+        if cursor.connection.in_transaction:  # a full disk ends it already
+            cursor.execute("ROLLBACK")
         raise
     cursor.execute("COMMIT")
 

@@ -69,7 +69,8 @@ class Block:
     """One block. `before`: of a role, sessions issued before this time are denied; of a user it has no meaning.
 
     `reason` and `by` are those of the last time that it was asked for, `earlier` those of the times before. `causes`
-    are the keys of the verdicts that it was made for, so that none is answered twice. `lifted` says who took it away.
+    are the keys of the verdicts that it was made for, so that none is answered twice. `lifted` says who took it away;
+    while the state is not `LIFTED` yet, who is about to.
     """
 
     target: Target

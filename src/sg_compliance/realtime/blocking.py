@@ -89,10 +89,14 @@ def _earlier(kept: Block, wanted: Block) -> tuple[Because, ...]:
     return tuple(each for each in dict.fromkeys((*kept.earlier, last)) if each != now)[-_MOST_CAUSES:]
 
 
+def ending(block: Block, why: str, by: str) -> Block:
+    """The block while a person takes it away: it may still stand."""
+    return replace(block, lifted=Because(visible(why[:_LONGEST_REASON]), by))
+
+
 def lifted(block: Block, why: str, by: str, now: datetime) -> Block:
     """The block after a person took it away: kept for a while, so that nobody but a person puts it back."""
-    because = Because(visible(why[:_LONGEST_REASON]), by)
-    return replace(block, state=BlockState.LIFTED, lifted=because, expires=whole(now + LEFT_ALONE))
+    return replace(ending(block, why, by), state=BlockState.LIFTED, expires=whole(now + LEFT_ALONE))
 
 
 def undo(block: Block) -> str:

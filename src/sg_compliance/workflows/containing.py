@@ -3,16 +3,18 @@
 So no policy of ours stands without a record of it, and what was cut short is begun again or cleaned up by whoever comes
 next: `block`, `unblock` or `release_expired`. The policy ends by itself, even if nobody comes. What was said before a
 crash may be said twice.
+
+Several may be at one principal at once: see `standing_policy`. Where another got there first it is decided anew.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sg_compliance.enforcement.guards import paused
-from sg_compliance.enforcement.refusals import IN_FLUX
-from sg_compliance.errors import AwsError, InputError, SgComplianceError
+from sg_compliance.errors import AwsError, BusyError, InputError, SgComplianceError
 from sg_compliance.model.block import Block, BlockOutcome, BlockState, BlockStatus, Target
 from sg_compliance.realtime import blocking
 from sg_compliance.realtime.containment import (
@@ -25,12 +27,13 @@ from sg_compliance.realtime.containment import (
     target_of,
     target_of_arn,
 )
-from sg_compliance.realtime.deny_policy import POLICY_NAME, Standing, deny_document, standing_of
+from sg_compliance.realtime.deny_policy import Standing, standing_of
 from sg_compliance.realtime.verdict import Level
+from sg_compliance.workflows.standing_policy import ATTEMPTS, OvertakenError, StandingPolicy, not_ours
 from sg_compliance.workflows.telling import audited, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import timedelta
 
     from sg_compliance.interfaces import Blocks, Clock, Containment
@@ -42,15 +45,14 @@ if TYPE_CHECKING:
 
 _GONE: Final = "NoSuchEntity"
 """IAM's code (IAM API reference, common errors)."""
-_READ_AGAIN: Final = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each look at what was put: IAM may show it a moment later."""
 
 
 class _Prepared(NamedTuple):
-    """What would be done now, the block that runs already, and the policy of ours that stands there already."""
+    """What would be done now, what is kept, whether that runs, and the policy of ours that stands there already."""
 
     block: Block
     kept: Block | None
+    running: Block | None
     standing: Standing | None
 
 
@@ -81,8 +83,10 @@ class Containing:
         if pause and not dry_run:
             hint = "let changes go on: sg-compliance resume; or block all the same: --despite-pause"
             raise InputError(f"nobody was blocked: {pause}", hint=hint)
-        prepared = self._prepared(blocking.new_block(target, why, self.run.by, self.clock.now(), lasting))
-        outcome = _would(prepared) if dry_run else self._put(prepared)
+        wanted = blocking.new_block(target, why, self.run.by, self.clock.now(), lasting)
+        outcome = self._in_turn(lambda: self._would_or_put(self._prepared(wanted), dry_run=dry_run))
+        if outcome.status is BlockStatus.REFUSED:
+            raise InputError(outcome.reason, hint="see who: sg-compliance blocks list; then block again if need be")
         return replace(outcome, notes=(*outcome.notes, f"a real run would be stopped: {pause}")) if pause else outcome
 
     def contain(self, verdict: Verdict, who: Principal, mass: MassOperations, *, dry_run: bool = False) -> BlockOutcome:
@@ -98,22 +102,24 @@ class Containing:
         target = self._for_an_event(target_of(who, self.bounds))
         if isinstance(target, Refusal):
             return self._refused(verdict, who, target, dry_run=dry_run)
-        found = self._kept(target)
-        if found and found.state is BlockState.LIFTED and found.expires > self.clock.now():
+        return self._in_turn(lambda: self._contained(verdict, who, target, dry_run=dry_run))
+
+    def _contained(self, verdict: Verdict, who: Principal, target: Target, *, dry_run: bool) -> BlockOutcome:
+        found, now = self._standing.kept(target), self.clock.now()
+        if found and _is_let_go(found) and found.expires > now:
             until = f"{found.expires:%Y-%m-%d %H:%M} UTC"
-            lifter = found.lifted.by if found.lifted else found.by
-            reason = f"{lifter} has lifted a block of {target.arn}: until {until} only a person blocks it again"
+            reason = f"{_lifter(found)} has lifted a block of {target.arn}: until {until} only a person blocks it again"
             return BlockOutcome(BlockStatus.REFUSED, found, reason)
-        why, now = blocking.evidence(verdict), self.clock.now()
+        why = blocking.evidence(verdict)
+        wanted = blocking.new_block(target, why, self.run.by, now, blocking.AUTOMATIC, verdict.key)
         try:
-            prepared = self._prepared(
-                blocking.new_block(target, why, self.run.by, now, blocking.AUTOMATIC, verdict.key)
-            )
+            prepared = self._prepared(wanted, found)
         except InputError as error:
             return self._refused(verdict, who, Refusal(str(error), error.hint), dry_run=dry_run)
-        if prepared.kept and prepared.kept.state is BlockState.STANDS and verdict.key in prepared.kept.causes:
-            return BlockOutcome(BlockStatus.UNCHANGED, prepared.kept, "this verdict was answered already")
-        return _would(prepared) if dry_run else self._put(prepared)
+        running = prepared.running
+        if running and running.state is BlockState.STANDS and verdict.key in running.causes:
+            return BlockOutcome(BlockStatus.UNCHANGED, running, "this verdict was answered already")
+        return self._would_or_put(prepared, dry_run=dry_run)
 
     def _held_back(self, verdict: Verdict, mass: MassOperations) -> str:
         """Why nobody is blocked by itself; empty where somebody may be."""
@@ -150,56 +156,61 @@ class Containing:
         found = self.containment.identify(target)
         return _accepted(refusal(found, self.bounds) or found)
 
-    def _prepared(self, wanted: Block) -> _Prepared:
+    def _in_turn(self, act: Callable[[], BlockOutcome]) -> BlockOutcome:
+        """Act, and once more on what is kept then where another got there first. Raises BusyError."""
+        for _ in range(ATTEMPTS - 1):
+            with suppress(OvertakenError):
+                return act()
+        return act()
+
+    def _prepared(self, wanted: Block, kept: Block | None = None) -> _Prepared:
         """Raises InputError where a policy of that name stands there that is none of ours."""
-        kept = self._kept(wanted.target)
+        kept = kept or self._standing.kept(wanted.target)
         running = kept if kept and kept.runs(wanted.created) else None
         document = self.containment.denied(wanted.target)
         standing = standing_of(document, wanted.target)
         if document is not None and standing is None:
-            raise _not_ours(wanted.target)
-        return _Prepared(blocking.merged(wanted, running, standing), running, standing)
+            raise not_ours(wanted.target)
+        return _Prepared(blocking.merged(wanted, running, standing), kept, running, standing)
+
+    def _would_or_put(self, prepared: _Prepared, *, dry_run: bool) -> BlockOutcome:
+        if _is_as_wanted(prepared):
+            return BlockOutcome(BlockStatus.UNCHANGED, prepared.running, "it is blocked for as long already")
+        if dry_run:
+            status = BlockStatus.WOULD_EXTEND if prepared.running else BlockStatus.WOULD_BLOCK
+            return BlockOutcome(status, prepared.block)
+        return self._put(prepared)
 
     def _put(self, prepared: _Prepared) -> BlockOutcome:
-        block, kept = prepared.block, prepared.kept
-        if _is_as_wanted(prepared):
-            return BlockOutcome(BlockStatus.UNCHANGED, kept, "it is blocked for as long already")
-        event = self._timed(blocking.blocked_event(block, self.run.id, extended=kept is not None))
+        """Raises OvertakenError where nothing was done."""
+        block, running = prepared.block, prepared.running
+        event = self._timed(blocking.blocked_event(block, self.run.id, extended=running is not None))
         with audited(self.board.audit, event):
-            self.blocks.keep(block)
+            self._keep(block, prepared.kept)
             try:
-                self._put_and_read(block)
+                self._standing.put(block)
+                found = self._standing.settled(block.target, block)
             except SgComplianceError as error:
                 if not _was_begun(prepared):
                     tell(self.board.notifier, blocking.failed_notice(block, event, str(error)))
                 raise
+        if found is None or _is_let_go(found):
+            by = _lifter(found) if found else "another run"
+            return BlockOutcome(BlockStatus.REFUSED, found, f"{by} let {block.target.arn} in again at this moment")
         notes = tell(self.board.notifier, blocking.blocked_notice(block, event))
-        if not notes:  # else it is told once more when it is asked for once more
-            block = replace(block, state=BlockState.STANDS)
-            self.blocks.keep(block)
-        return BlockOutcome(BlockStatus.EXTENDED if kept else BlockStatus.BLOCKED, block, notes=notes)
+        if not notes:  # else it is told once more; where another is kept by now, that is told by others
+            stands = replace(block, state=BlockState.STANDS)
+            found = stands if self.blocks.keep(stands, block) else found
+        return BlockOutcome(BlockStatus.EXTENDED if running else BlockStatus.BLOCKED, found, notes=notes)
 
-    def _put_and_read(self, block: Block) -> None:
-        """Put the policy until it is seen. Where another run puts a shorter one meanwhile, put it again."""
-        target = block.target
-        self.containment.deny(target, deny_document(block))
-        document = None
-        for pause in _READ_AGAIN:
-            if pause:
-                self.clock.sleep(pause)
-            document = self.containment.denied(target)
-            standing = standing_of(document, target)
-            if standing and standing.covers(block):
-                return
-            if standing:
-                self.containment.deny(target, deny_document(blocking.merged(block, None, standing)))
-        if document is not None and standing_of(document, target) is None:
-            raise _not_ours(target)
-        raise AwsError(
-            f"{target.arn}: IAM does not show the policy {POLICY_NAME} that was put there",
-            code=IN_FLUX,
-            hint="look at it in a minute, and block again if it is not there",
-        )
+    def _keep(self, block: Block, instead_of: Block | None) -> None:
+        """Raises OvertakenError where another is kept by now."""
+        if not self.blocks.keep(block, instead_of):
+            raise OvertakenError(block.target)
+
+    @property
+    def _standing(self) -> StandingPolicy:
+        return StandingPolicy(self.containment, self.blocks, self.clock)
 
     # ---- letting go ----
 
@@ -214,23 +225,31 @@ class Containing:
         if target is None:
             raise _unknown(named_by)
         _accepted(elsewhere(target, self.bounds.caller) or target)
-        block = block or self._kept(target)
+        return self._in_turn(lambda: self._let_go(target, " ".join(why.split())))
+
+    def _let_go(self, target: Target, why: str) -> BlockOutcome:
+        """Say in the record that it is let go, then do it. Raises OvertakenError where nothing was done."""
+        kept = self._standing.kept(target)
         document = self.containment.denied(target)
         standing = standing_of(document, target)
-        notes = () if document is None or standing else (str(_not_ours(target)),)
-        if standing is None and (block is None or block.state is BlockState.LIFTED):
+        notes = () if document is None or standing else (str(not_ours(target)),)
+        if standing is None and (kept is None or kept.state is BlockState.LIFTED):
             if notes:  # whoever asks wants it let in, and it is not
-                raise _not_ours(target)
-            return BlockOutcome(BlockStatus.NOT_BLOCKED, block, f"{target.arn} is not blocked")
-        block = block or self._unrecorded(target, standing)
-        why = " ".join(why.split())
+                raise not_ours(target)
+            return BlockOutcome(BlockStatus.NOT_BLOCKED, kept, f"{target.arn} is not blocked")
+        block = kept or self._unrecorded(target, standing)
         event = self._timed(blocking.lifted_event(block, why, self.run.by, self.run.id))
+        ending = blocking.ending(block, why, self.run.by)
         with audited(self.board.audit, event):
-            if standing:
-                self._take_away(target)
+            self._keep(ending, kept)
+            if standing_of(self.containment.denied(target), target):  # it may have been put since
+                self._standing.take_away(target)
+            if self._standing.wanted(self._standing.settled(target, ending)):
+                hint = "see who: sg-compliance blocks list; then unblock again if need be"
+                raise BusyError(f"{target.arn}: it was let in, and blocked again at this moment", hint=hint)
         notes = (*notes, *tell(self.board.notifier, blocking.over_notice(block, event)))
         gone = blocking.lifted(block, why, self.run.by, self.clock.now())
-        self.blocks.keep(gone)
+        self.blocks.keep(gone, ending)  # where another is kept by now, it is theirs
         return BlockOutcome(BlockStatus.LIFTED, gone, notes=notes)
 
     def _unrecorded(self, target: Target, standing: Standing | None) -> Block:
@@ -239,20 +258,6 @@ class Containing:
         expires = standing.expires if standing else now
         before = (standing and standing.before) or now
         return Block(target, "no record of it is left", "unknown", now, expires, before)
-
-    def _take_away(self, target: Target) -> None:
-        """Raises SgComplianceError where it may still stand."""
-        self.containment.release(target)
-        for pause in _READ_AGAIN:
-            if pause:
-                self.clock.sleep(pause)
-            if standing_of(self.containment.denied(target), target) is None:
-                return
-        raise AwsError(
-            f"{target.arn}: IAM still shows the policy {POLICY_NAME} that was taken away",
-            code=IN_FLUX,
-            hint=f"try again in a minute: sg-compliance unblock {target.block_id}",
-        )
 
     def release_expired(self) -> Iterator[BlockOutcome]:
         """Take away what is over, one by one. One that fails is an outcome, and stays for the next time.
@@ -268,55 +273,60 @@ class Containing:
                 yield BlockOutcome(BlockStatus.FAILED, block, str(error), error.hint)
 
     def _over(self, block: Block) -> BlockOutcome:
-        if block.state is BlockState.LIFTED:
-            self.blocks.forget(block.id)
-            return BlockOutcome(BlockStatus.EXPIRED, block, "it was lifted, and may be put again")
         document = self.containment.denied(block.target)
         standing = standing_of(document, block.target)
-        if standing and standing.expires > self.clock.now():
+        if block.state is BlockState.LIFTED:
+            if standing:
+                self._standing.take_away(block.target)
+            return self._forgotten(block, (), "it was lifted, and may be put again")
+        if standing and standing.expires > self.clock.now() and not block.lifted:
             longer = replace(block, expires=standing.expires)
-            self.blocks.keep(longer)
+            self.blocks.keep(longer, block)  # where another is kept by now, it is theirs
             return BlockOutcome(BlockStatus.UNCHANGED, longer, "the policy that stands there lasts longer")
         event = self._timed(blocking.expired_event(block, self.run.by, self.run.id))
         with audited(self.board.audit, event):
             if standing:
-                self._take_away(block.target)
+                self._standing.take_away(block.target)
         notes = tell(self.board.notifier, blocking.over_notice(block, event))
         return self._forgotten(block, notes)
 
-    def _forgotten(self, block: Block, notes: tuple[str, ...]) -> BlockOutcome:
+    def _forgotten(self, block: Block, notes: tuple[str, ...], reason: str = "") -> BlockOutcome:
         """Forget the block, unless it was put again meanwhile: then its policy may just have been taken away."""
-        found = self._kept(block.target)
-        if found and found.runs(self.clock.now()):
-            self._put_and_read(found)
-            return BlockOutcome(BlockStatus.UNCHANGED, found, "it was blocked again meanwhile")
-        self.blocks.forget(block.id)
-        return BlockOutcome(BlockStatus.EXPIRED, block, notes=notes)
-
-    def _kept(self, target: Target) -> Block | None:
-        return next((each for each in self.blocks.all() if each.id == target.block_id), None)
+        found = self._standing.settled(block.target, None)
+        if self._standing.wanted(found) is None and self.blocks.forget(block):
+            return BlockOutcome(BlockStatus.EXPIRED, block, reason, notes=notes)
+        return BlockOutcome(BlockStatus.UNCHANGED, found, "it was blocked again meanwhile")
 
     def _timed(self, event: blocking.Event) -> blocking.Event:
         return {"time": self.clock.now().isoformat(), **event}
 
 
-def _would(prepared: _Prepared) -> BlockOutcome:
-    if _is_as_wanted(prepared):
-        return BlockOutcome(BlockStatus.UNCHANGED, prepared.kept, "it is blocked for as long already")
-    return BlockOutcome(BlockStatus.WOULD_EXTEND if prepared.kept else BlockStatus.WOULD_BLOCK, prepared.block)
-
-
 def _is_as_wanted(prepared: _Prepared) -> bool:
     """Whether it is certain that nothing is left to do, people being told too."""
-    block, kept, standing = prepared
-    told = kept is not None and kept.state is BlockState.STANDS and kept.expires >= block.expires
-    return told and standing is not None and standing.covers(block)
+    block, _, running, standing = prepared
+    if running is None or running.state is not BlockState.STANDS or _is_let_go(running):
+        return False
+    return running.expires >= block.expires and standing is not None and standing.covers(block)
+
+
+def _is_let_go(block: Block) -> bool:
+    """Whether a person has taken it away, or is about to."""
+    return block.state is BlockState.LIFTED or block.lifted is not None
+
+
+def _lifter(block: Block) -> str:
+    return block.lifted.by if block.lifted else block.by
 
 
 def _was_begun(prepared: _Prepared) -> bool:
     """Whether the same verdict has begun the block before: people were told then that it is not certain."""
-    block, kept, _ = prepared
-    return kept is not None and kept.state is BlockState.BEGUN and bool(block.causes) and kept.causes == block.causes
+    block, _, running, _ = prepared
+    return (
+        running is not None
+        and running.state is BlockState.BEGUN
+        and bool(block.causes)
+        and running.causes == block.causes
+    )
 
 
 def _accepted(found: Target | Refusal) -> Target:
@@ -324,14 +334,6 @@ def _accepted(found: Target | Refusal) -> Target:
     if isinstance(found, Refusal):
         raise InputError(found.reason, hint=found.instead)
     return found
-
-
-def _not_ours(target: Target) -> InputError:
-    message = f"{target.arn} has a policy {POLICY_NAME} that this tool did not write: it was left alone"
-    name = target.kind.value
-    return InputError(
-        message, hint=f"look at it: aws iam get-{name}-policy --{name}-name {target.name} --policy-name {POLICY_NAME}"
-    )
 
 
 def _unknown(named_by: str) -> InputError:

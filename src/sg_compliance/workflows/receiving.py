@@ -35,6 +35,8 @@ HIDDEN: Final = timedelta(minutes=5)
 _FIRST_DELAY: Final = timedelta(seconds=5)
 _LONGEST_DELAY: Final = timedelta(minutes=15)
 _LONGEST_PAUSE: Final = 60.0
+_HEARD_WITHIN: Final = 1.0
+"""Seconds until a stop is heard while nothing is done."""
 _LONGEST_ERROR: Final = 300
 
 
@@ -84,7 +86,8 @@ class Receiving:
     def taken(self, *, once: bool = False, most: int | None = None) -> Generator[Taken]:
         """Every message as it is done with. `once`: until the queue is empty; `most`: so many messages, then no more.
 
-        Raises SgComplianceError where the queue cannot be read at all.
+        A queue that fails later on is told of and asked again; with `once` that is the end. Raises SgComplianceError
+        where the queue cannot be read at all.
         """
         left = most
         while not self.stop() and left != 0:
@@ -96,9 +99,12 @@ class Receiving:
             for each in self._settled(waiting, left):
                 left = left - 1 if left is not None else None
                 yield each
+            if failure and once:
+                return
+            self._pause()
 
     def _next(self) -> tuple[list[_Waiting], SgComplianceError | None]:
-        """What is due and what has come. A queue that could be read before is asked again after a pause."""
+        """What is due and what has come; or why the queue cannot be read any more."""
         waiting = [self._due(look) for look in self.looks.come()] if self.looks else []
         try:
             waiting += [_come(message) for message in self.inbox.receive()]
@@ -106,10 +112,16 @@ class Receiving:
             if not self._reached:
                 raise
             self._failures += 1
-            self.clock.sleep(min(2.0**self._failures, _LONGEST_PAUSE))
             return waiting, error
         self._reached, self._failures = True, 0
         return waiting, None
+
+    def _pause(self) -> None:
+        """Wait before a queue that failed is asked again: longer each time. A stop is heard meanwhile."""
+        left = min(2.0**self._failures, _LONGEST_PAUSE) if self._failures else 0.0
+        while left > 0 and not self.stop():
+            self.clock.sleep(min(left, _HEARD_WITHIN))
+            left -= _HEARD_WITHIN
 
     def _due(self, look: SecondLook) -> _Waiting:
         return _Waiting(Received(f"look-{next(self._numbers)}", look.encode(), look.due), look)

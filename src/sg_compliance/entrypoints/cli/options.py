@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -21,6 +22,7 @@ _ACCOUNT: Final = re.compile(r"^\d{12}$", re.ASCII)
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,4}-[0-9]{1,2}", re.ASCII)
 _QUEUE: Final = re.compile(r"https?://[\w.-]+(:[0-9]{1,5})?/[\w./-]+", re.ASCII)
 _MEANT_A_QUEUE: Final = re.compile(r"arn:|sqs\.|[a-z-]+\.queue\.|[\w.-]+\.amazonaws\.com", re.ASCII)
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/", re.ASCII)
 _TOPIC: Final = re.compile(r"^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?$", re.ASCII)
 
 
@@ -99,8 +101,21 @@ def queue(context: typer.Context, parameter: typer.CallbackParam, value: str) ->
 def letters(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
     """A file, or the URL of a queue. What is neither would make a file that nobody looks for."""
     place = _not_empty(context, parameter, value).strip()
-    is_queue = place.startswith(("http://", "https://"))
-    return queue(context, parameter, value) if is_queue or _MEANT_A_QUEUE.match(place) else place
+    if place.startswith(("http://", "https://")) or _MEANT_A_QUEUE.match(place):
+        return queue(context, parameter, value)
+    if _SCHEME.match(place):
+        raise typer.BadParameter(f"{place!r} is no file, and the URL of no SQS queue: give one of these")
+    return place
+
+
+def figures(context: typer.Context, parameter: typer.CallbackParam, value: Path | None) -> Path | None:
+    """A file. What is none would make one that nobody looks for."""
+    place = str(value or "").strip()
+    if _is_given(context, parameter) and place in {"", "."}:
+        raise typer.BadParameter("an empty value; leave the option out")
+    if _SCHEME.match(place) or _MEANT_A_QUEUE.match(place):
+        raise typer.BadParameter(f"{place!r} is no file: give the name of a file on this machine")
+    return value
 
 
 Policy = Annotated[

@@ -53,7 +53,10 @@ def respond(
             help="File or SQS queue for messages that can never be handled. Else dead-letters.jsonl beside the state.",
         ),
     ] = "",
-    metrics: Annotated[Path | None, typer.Option("--metrics", metavar="FILE", help="Add figures to this file.")] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option("--metrics", metavar="FILE", callback=options.figures, help="Add figures to this file."),
+    ] = None,
     policy: options.Policy = None,
     environment: options.Environment = None,
     severity: planning_options.Severity = options.SeverityName.CRITICAL,

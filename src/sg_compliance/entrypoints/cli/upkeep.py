@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -75,7 +76,9 @@ def write_no_journal(state: State, what: str, *, as_json: bool) -> None:
 
     place = visible(state.place())
     if state.exists():
-        said = f"no record {what} is kept in {place} yet: there is no {JOURNAL} in it"
+        has_file = (Path(state.place()) / JOURNAL).exists()
+        why = f"its {JOURNAL} is empty" if has_file else f"there is no {JOURNAL} in it"
+        said = f"no record {what} is kept in {place} yet: {why}"
     else:
         said = f"nothing is kept in {place} yet: there is no such folder"
     console = talk() if as_json else out()
