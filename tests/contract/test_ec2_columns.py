@@ -228,6 +228,9 @@ PORTS: Final = (
     "999999",
     "1234567",
     "12345678",
+    "9999999",
+    "4194304",
+    "  443  ",
     "-0",
 )
 PROTOCOLS: Final = (
@@ -389,6 +392,20 @@ def test_every_way_to_write_ports_is_read_as_it_is_as_a_value(protocol: str) -> 
     assert_told(page(found))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<R><x><securityGroupInfo>{}</securityGroupInfo></x><securityGroupInfo/></R>",
+        "<R><x><securityGroupInfo>{}</securityGroupInfo></x></R>",
+        "<R><x><securityGroupInfo/></x><securityGroupInfo>{}</securityGroupInfo></R>",
+        "<securityGroupInfo>{}</securityGroupInfo>",
+        "<R><securityGroupInfo><securityGroupInfo>{}</securityGroupInfo></securityGroupInfo></R>",
+    ],
+)
+def test_a_list_of_groups_somewhere_else_is_read_as_botocore_reads_it(body: str) -> None:
+    whole.assert_same(body.format("<item><groupId>sg-1</groupId></item>").encode())
+
+
 def test_columns_can_be_asked_for_twice() -> None:
     found = read_page(page([with_rule(cidrIp="10.0.0.0/8")]))
     first, second = found.columns(ACCOUNT, HOME), found.columns(MEMBER, HOME)
@@ -421,6 +438,7 @@ LISTED: Final = ec2(
     "DescribeManagedPrefixLists",
     items("prefixListSet", *(f"<prefixListId>pl-{each}</prefixListId>" for each in (1, 2))),
 )
+INVERTED: Final = from_list("pl-3").replace("<fromPort>22", "<fromPort>23")
 BROKEN: Final = permission(items("ipRanges", "<cidrIp>10.0.0.0/80</cidrIp>"))
 
 
@@ -449,6 +467,7 @@ def test_a_region_is_the_same_with_columns_and_without(aws: ScriptedAws, names: 
         "": groups(
             group("sg-1", from_list("pl-1"), from_group("sg-2"), name="one"),
             group("sg-2", BROKEN, from_list("pl-2"), from_group("sg-4"), name="two"),
+            group("sg-5", INVERTED, name="five"),
             token="t",
         ),
         "t": groups(

@@ -7,7 +7,6 @@ import gzip
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
@@ -314,11 +313,17 @@ def test_other_protocols_are_botocores(protocol: str) -> None:
 # --- other models -----------------------------------------------------------------------------------------------------
 
 
+def with_members(shape: str, members: dict[str, Any], **shapes: dict[str, Any]) -> dict[str, Any]:
+    return {**MODEL, "shapes": {**MODEL["shapes"], shape: {**MODEL["shapes"][shape], "members": members}, **shapes}}
+
+
 def with_member(shape: str, name: str, member: dict[str, Any], **shapes: dict[str, Any]) -> dict[str, Any]:
-    changed = deepcopy({"metadata": MODEL["metadata"], "operations": MODEL["operations"], "shapes": MODEL["shapes"]})
-    changed["shapes"][shape]["members"][name] = member
-    changed["shapes"] |= shapes
-    return changed
+    return with_members(shape, {**MODEL["shapes"][shape]["members"], name: member}, **shapes)
+
+
+FEWER: Final = {
+    name: member for name, member in MODEL["shapes"]["SecurityGroup"]["members"].items() if name != "IpPermissions"
+}
 
 
 TEXTS: Final = {"type": "list", "member": {"shape": "String", "locationName": "item"}}
@@ -360,9 +365,8 @@ MODELS: Final = {
     "a member that is called as metadata are": with_member(
         "DescribeSecurityGroupsResult", "ResponseMetadata", {"shape": "String", "locationName": "x"}
     ),
+    "fewer members": with_members("SecurityGroup", FEWER),
 }
-MODELS["fewer members"] = deepcopy(MODELS["a new member"])
-del MODELS["fewer members"]["shapes"]["SecurityGroup"]["members"]["IpPermissions"]
 XS: Final = (
     *("<x/>", "<x>7</x>", "<x>1.5</x>", "<x>2024-05-06T07:08:09Z</x>", "<x><a>1</a></x>", "<x></x>", "<x>true</x>"),
     *("<x><item>1</item><item/><item>&lt;</item></x>", "<x><member>1</member></x>", "<x>1</x><x>2</x>", "<x> </x>"),

@@ -37,6 +37,13 @@ for policy in shipped_policies():
 print(json.dumps({"names": names, "failed": failed, "policies": len(shipped_policies()), "path": sys.path}))
 """
 """Run in a Python of its own: imports everything of ours that is in the package, and reads every policy."""
+FASTER: Final = (
+    *(f"sg_compliance.aws.ec2_{each}" for each in ("columns", "layout", "page", "paths", "texts")),
+    *(f"sg_compliance.evaluation.{each}" for each in ("rows", "screen", "sieve")),
+    *(f"sg_compliance.local.parquet_{each}" for each in ("file", "page", "rules", "schema", "snapshot")),
+)
+ARRAYS: Final = ("numpy", "pyarrow")
+"""What looks at many groups at once with NumPy, which is not in the package: without it all is done, one by one."""
 FILES_AND_DEMO: Final = {
     ("sg_compliance.bootstrap", "sg_compliance.local.files"),
     ("sg_compliance.bootstrap", "sg_compliance.testing.moto_server"),
@@ -63,7 +70,8 @@ def test_all_that_is_in_the_package_can_be_imported_where_there_is_only_awss_run
     ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
-    assert said["failed"] == {}
+    assert set(said["failed"]) == set(FASTER)
+    assert set(said["failed"].values()) <= {repr(ModuleNotFoundError(f"No module named {each!r}")) for each in ARRAYS}
     handlers = [each for each in (ROOT / "src/sg_compliance/entrypoints").glob("*.py") if each.stem != "__init__"]
     assert {f"sg_compliance.entrypoints.{each.stem}" for each in handlers} <= set(said["names"])
     assert {"sg_compliance.aws.session", "sg_compliance.bootstrap", "sg_compliance.workflows.apply"} <= set(

@@ -264,6 +264,14 @@ def ping(kind: int, code: int) -> Callable[[pa.Table], pa.Table]:
     return changed_rule("ip_protocol", "icmp", protocol=1, from_port=kind, to_port=code, first=first, last=first)
 
 
+def malformed_alone(table: pa.Table) -> pa.Table:
+    """The first group has a malformed rule, and is not written whole."""
+    field = table.schema.field("malformed")
+    rule = dict.fromkeys([each.name for each in field.type.value_type], "ingress")
+    column = pa.array([[rule], *[[]] * (len(table) - 1)], field.type)
+    return table.set_column(table.schema.get_field_index("malformed"), field, column)
+
+
 DAMAGE: dict[str, tuple[Callable[[pa.Table], pa.Table], dict[str, object], str]] = {
     "another format": (unchanged, {"format": 2}, "a snapshot of format 2, and this version reads format 1"),
     "no format": (unchanged, {"format": "1"}, "no snapshot of sg-compliance"),
@@ -298,6 +306,11 @@ DAMAGE: dict[str, tuple[Callable[[pa.Table], pa.Table], dict[str, object], str]]
     "no kind": (changed_rule("peer_kind", "host"), {}, "a rule of sg-1 means something else"),
     "no IPv6": (changed_rule("peer", "everyone", at=1), {}, "'everyone' is no IPv6 block"),
     "IPv4 as IPv6": (changed_rule("peer", "10.0.0.0/8", at=1), {}, "'10.0.0.0/8' is no IPv6 block"),
+    "malformed rules that are nowhere whole": (
+        malformed_alone,
+        {},
+        "sg-1 has malformed rules, and as_json is not there",
+    ),
     "no id": (changed("group_id", ""), {}, "a row has no group_id"),
     "no JSON": (changed("as_json", "{"), {}, "as_json of sg-1 is not what a snapshot holds"),
     "no groups": (changed("as_json", '{"SecurityGroups": []}'), {}, "as_json of sg-1 is not what a snapshot holds"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +19,6 @@ from sg_compliance.workflows.scheduling import SLOW_SECONDS, Schedule, in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    import pytest
 
     from sg_compliance.model.security_group import SecurityGroup
 
@@ -266,3 +265,30 @@ def test_threads_that_wait_for_their_turn_end_when_they_are_stopped() -> None:
         time.sleep(0.01)
     assert threading.active_count() <= before + 8
     inventory.gate.set()
+
+
+class Endless(Gated):
+    """Each shard gives pages until nobody wants more."""
+
+    def read(self, shard: Shard) -> Iterator[Page]:
+        while True:
+            yield from super().read(shard)
+
+
+def broken_off(inventory: Endless) -> None:
+    """Take some results, and then fail, once every thread has more than fits in."""
+    with Readers(inventory, inventory.shards(), lambda shard, _: shard.name, 8) as readers:
+        for number, _ in enumerate(readers.results()):
+            if number == 100:
+                time.sleep(0.3)
+                raise ZeroDivisionError
+
+
+def test_threads_end_however_the_taking_of_results_ends() -> None:
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        broken_off(Endless("none"))
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() <= before

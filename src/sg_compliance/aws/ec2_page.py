@@ -14,7 +14,7 @@ from sg_compliance.aws.ec2_groups import Groups
 from sg_compliance.aws.ec2_layout import Places, elements, levels
 from sg_compliance.aws.ec2_paths import suits
 from sg_compliance.aws.ec2_texts import Texts
-from sg_compliance.aws.ec2_xml import SCALAR, OddXmlError
+from sg_compliance.aws.ec2_xml import SCALAR, OddXmlError, as_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sg_compliance.model.columns import Columns
 
 _BEGIN: Final = b"<securityGroupInfo>"
+_OPENS: Final = b"<securityGroupInfo"
 _END: Final = b"</securityGroupInfo>"
 GROUPS: Final = "SecurityGroups"
 
@@ -36,13 +37,14 @@ class Pages:
     def __init__(self, members: Members) -> None:
         name, _, self._items = members[_BEGIN[1:-1].decode()]
         self._places = Places(self._items)
-        if name != GROUPS or not suits(self._places):
+        times = as_time in self._places.conversions.values()  # which could be odd in a group that is read later
+        if name != GROUPS or times or not suits(self._places):
             raise OddXmlError(name)
 
     def split(self, body: bytes) -> tuple[bytes, Groups]:
         """The answer without its groups, and the groups. Raises OddXmlError, ValueError."""
         start, end = body.find(_BEGIN) + len(_BEGIN), body.rfind(_END)
-        if start < len(_BEGIN) or end < start:
+        if start < len(_BEGIN) or end < start or body.find(_OPENS, start) >= 0:
             raise OddXmlError
         found = elements(body, start, end, self._places.tags)
         laid = self._laid(body, found)

@@ -75,7 +75,7 @@ class Region:
             groups = [self._group(each) for each in raw]
             return Page(groups, self._prefix_lists.of(peers_of(groups)))
         made = Made(len(raw), lambda at: self._group(raw[at]))
-        peers = chain(columns.peers, peers_of(_doubtful(made, columns)))
+        peers = chain(columns.sure_peers(), peers_of(_doubtful(made, columns)))
         return Page(made, self._prefix_lists.of(peers), columns)
 
     def _group(self, raw: Mapping[str, Any]) -> SecurityGroup:
@@ -213,7 +213,7 @@ def _unnamed_in(page: Page) -> Iterator[str]:
     """Ids of the account's own groups that the page refers to without a name."""
     columns, groups = page.told, iter(page.groups)
     if columns is not None:
-        yield from _unnamed(columns.peers, columns.owners[0].account_id)
+        yield from _unnamed(columns.sure_peers(), columns.owners[0].account_id)
         groups = _doubtful(page.groups, columns)
     for group in groups:
         yield from unnamed_groups(group)

@@ -114,7 +114,10 @@ class _Reading:
             self._may_be_pages = False
             raise OddXmlError
         rest, groups = self._pages(body)
-        return {**read(rest, self._members), _GROUPS: groups}
+        answer = read(rest, self._members)
+        if _GROUPS not in answer:
+            raise OddXmlError  # the list stands somewhere else
+        return {**answer, _GROUPS: groups}
 
 
 def _pages(members: Members) -> Callable[[bytes], tuple[bytes, Groups]] | None:

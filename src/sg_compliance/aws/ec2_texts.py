@@ -81,7 +81,7 @@ class Texts:
         return words[starts] & KEPT[np.minimum(lengths, _WORD)], lengths <= _WORD
 
     def numbers(self, elements: Positions) -> Numbers:
-        """The texts as decimal numbers."""
+        """The texts as decimal numbers; 0 where a text is not written plainly."""
         chars, lengths = self._chars(elements, _LONGEST_NUMBER + 1)
         negative = chars[:, 0] == _MINUS
         values, plain = (
@@ -93,7 +93,7 @@ class Texts:
             digits = row - _ZERO
             plain &= ~here | (digits < _DIGITS)
             values = np.where(here, values * _DIGITS + digits, values)
-        return Numbers(np.where(negative, -values, values), plain)
+        return Numbers(np.where(plain, np.where(negative, -values, values), 0), plain)
 
     def blocks(self, elements: Positions) -> Blocks:
         """The texts as IPv4 blocks, canonicalised as AWS does."""

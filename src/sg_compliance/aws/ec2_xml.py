@@ -82,7 +82,7 @@ def _inside(shape: Any) -> Inside:  # noqa: ANN401  kinds of shapes have no type
     raise OddXmlError(shape.name)
 
 
-def _time(text: str) -> datetime:
+def as_time(text: str) -> datetime:
     """A time as EC2 writes it. Raises OddXmlError, ValueError."""
     if not _TIME(text):
         raise OddXmlError(text)
@@ -96,7 +96,7 @@ _CONVERSIONS: Final[Mapping[str, Callable[[str], Any] | None]] = {
     "float": float,
     "double": float,
     "boolean": "true".__eq__,
-    "timestamp": _time,
+    "timestamp": as_time,
 }
 _UNUSUAL: Final = frozenset({"eventheader", "location", "streaming", "xmlAttribute"})
 _NOTHING: Final[Mapping[int, Callable[[], Any]]] = {TEXT: str, LIST: list, STRUCTURE: dict}

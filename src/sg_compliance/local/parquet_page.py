@@ -64,12 +64,20 @@ class Rows:
         self._batch = batch
         self._translation = translation
         self._doubtful: NDArray[np.bool_] = batch.column("as_json").is_valid().to_numpy(zero_copy_only=False)
+        self._check_malformed()
         self._known = {at: self._as_aws_wrote(at) for at in np.flatnonzero(self._doubtful).tolist()}
         self._take_rules()
         self._peer, self._peers = _table_of_peers(self._rules, self._meant.is_ipv4)
         self._fields = {name: self._rules.field(name) for name in ("peer", *_AS_WRITTEN)}
         self._take_texts()
         self._whose, self._owners = self._table_of_owners()
+
+    def _check_malformed(self) -> None:
+        """A group with malformed rules is written whole beside the columns: without that, its rules would be lost."""
+        lost = (np.diff(self._batch.column("malformed").offsets.to_numpy()) > 0) & ~self._doubtful
+        if lost.any():
+            group_id = self._batch.column("group_id")[int(np.flatnonzero(lost)[0])].as_py()
+            raise InputError(f"{group_id[:_QUOTED]} has malformed rules, and as_json is not there", hint=REFUSED)
 
     def _take_rules(self) -> None:
         """The rules of all groups but the doubtful, and where those of each group begin and end."""

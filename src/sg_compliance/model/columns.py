@@ -92,6 +92,11 @@ class Columns:
             for (account_id, region, tags), group_id, name in zip(owners, self.group_ids, self.names, strict=True)
         ]
 
+    def sure_peers(self) -> list[Peer]:
+        """The peers in the table that groups have which are not doubtful."""
+        sure = self.peer[~self.doubtful[self.group]]
+        return [self.peers[at] for at in sorted(set(sure[sure >= 0].tolist()))]
+
     def with_names(self, names: Mapping[str, str]) -> Columns:
         """The same, referenced groups named where the name is known."""
         named = [

@@ -104,7 +104,8 @@ def make_plan(  # noqa: PLR0913 - a use case names all it needs
     try:
         shards_of(inventory, shards, making.skipped)
         progress.begun(len(shards))
-        making.take_all(Readers(inventory, shards, making.judge, workers), progress)
+        with Readers(inventory, shards, making.judge, workers) as readers:
+            making.take_all(readers, progress)
     except KeyboardInterrupt:
         interrupted = True
     if not interrupted:

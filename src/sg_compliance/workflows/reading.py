@@ -10,8 +10,8 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Queue
-from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar
+from queue import Empty, Full, Queue
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, Self, TypeVar
 
 from sg_compliance.errors import SgComplianceError
 from sg_compliance.model.scan import Skipped
@@ -75,8 +75,15 @@ class Readers(Generic[Work]):
         for _ in range(self._schedule.readers):
             threading.Thread(target=self._work, daemon=True).start()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """However it ended: the threads end too, with what they are at."""
+        self.stop()
+
     def stop(self) -> None:
-        """Begin nothing new."""
+        """Begin nothing new, and hand over nothing that does not fit in any more."""
         with self._turns:
             self._stopped.set()
             self._turns.notify_all()
@@ -111,13 +118,24 @@ class Readers(Generic[Work]):
         if result.over:
             self._open.pop(result.shard.name, None)
 
+    def _hand_over(self, result: Result[Work] | BaseException) -> None:
+        """Wait until it fits in, or nobody wants it any more."""
+        while True:
+            try:
+                self._results.put(result, timeout=_POLL_SECONDS)
+            except Full:
+                if self._stopped.is_set():
+                    return
+            else:
+                return
+
     def _work(self) -> None:
         shard = self._next()
         while shard:
             try:
                 self._read(shard)
             except BaseException as error:  # noqa: BLE001 - handed to the calling thread, which raises it
-                self._results.put(error)
+                self._hand_over(error)
                 return
             shard = self._next(shard)
 
@@ -142,16 +160,16 @@ class Readers(Generic[Work]):
                 if self._stopped.is_set():
                     return
                 if isinstance(found, Skipped):
-                    self._results.put(Result(shard, skipped=found))
+                    self._hand_over(Result(shard, skipped=found))
                     continue
                 groups += len(found.groups)
-                self._results.put(Result(shard, self._work_on(shard, found)))
+                self._hand_over(Result(shard, self._work_on(shard, found)))
                 with self._turns:
                     self._schedule.page(shard, time.monotonic())
         except SgComplianceError as error:
             after = f" (after {groups} group{'s' if groups != 1 else ''})" if groups else ""
             failed = Skipped("security groups", f"{error}{after}", error.hint, shard.account_id, shard.region)
-        self._results.put(Result(shard, skipped=failed, over=True))
+        self._hand_over(Result(shard, skipped=failed, over=True))
 
 
 def _raise(error: BaseException) -> NoReturn:

@@ -78,7 +78,8 @@ def scan(  # noqa: PLR0913 - a use case names all it needs
         summary.shards = len(shards)
         progress.begun(len(shards))
         judging = _Judging(inventory, evaluator, selection)
-        taking.all(Readers(inventory, shards, judging.judge, workers))
+        with Readers(inventory, shards, judging.judge, workers) as readers:
+            taking.all(readers)
     except KeyboardInterrupt:
         summary.interrupted = True
     if not summary.interrupted:

@@ -80,15 +80,16 @@ def take_snapshot(
         return Page(inventory.with_rule_ids(shard, page.groups), page.prefix_lists) if rule_ids else page
 
     groups = 0
-    for result in Readers(inventory, shards, complete, workers).results():
-        if result.skipped:
-            skipped.append(result.skipped)
-        if result.work:
-            groups += len(result.work.groups)
-            sink.add(result.work)
-            progress.advanced(result.shard, len(result.work.groups), 0)
-        if result.over:
-            progress.done(result.shard, result.skipped)
+    with Readers(inventory, shards, complete, workers) as readers:
+        for result in readers.results():
+            if result.skipped:
+                skipped.append(result.skipped)
+            if result.work:
+                groups += len(result.work.groups)
+                sink.add(result.work)
+                progress.advanced(result.shard, len(result.work.groups), 0)
+            if result.over:
+                progress.done(result.shard, result.skipped)
     if skipped:
         sink.lacks(skipped)
     return Taken(groups, len(shards), tuple(skipped))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.e2e.emulated.emulator import ACCOUNT, REGION
 from tests.e2e.emulated.waiting import eventually
@@ -82,8 +83,17 @@ class Deployment:
         return name
 
     def invoke(self, function: str, event: object) -> Answer:
-        """Call a function, and wait for what it gives."""
-        answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        """Call a function, and wait for what it gives; until it has room, where it does one thing at a time."""
+
+        def asked() -> Any:  # noqa: ANN401  the SDK's answer
+            try:
+                return dict(self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode()))
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "TooManyRequestsException":
+                    raise
+                return None
+
+        answer = eventually(asked, f"{function} has room")
         return Answer(json.loads(answer["Payload"].read() or b"null"), "FunctionError" in answer)
 
     def logs(self, function: str) -> list[str]:

@@ -214,14 +214,15 @@ class Stage:
         return [each for each in self.deployment.items(self.table) if each["pk"]["S"] == partition]
 
     def entries(self, group_id: str, kind: str = "remediation") -> list[Json]:
-        """What the journal has of a group, ended."""
-        found = [json.loads(each["record"]["S"]) for each in self.items("entry") if group_id in each["record"]["S"]]
+        """What the journal has of a group, ended or not."""
+        found = [json.loads(each["record"]["S"]) for each in self.items(f"entry#{group_id}")]
         return [each for each in found if each["kind"] == kind]
 
     def open_entries(self, group_id: str) -> list[Json]:
         """What the journal has of a group that is not ended, and locks that are held."""
-        found = [each for each in self.items("group") if group_id in each["sk"]["S"]]
-        return [each for each in found if "open" in each or "owner" in each]
+        all_items = self.deployment.items(self.table)
+        found = [each for each in all_items if group_id in each["sk"]["S"]]
+        return [each for each in found if each["pk"]["S"] == "open" or "owner" in each]
 
     def told(self, about: str, kind: str = "") -> list[Json]:
         """What people were told by now that has this text in it: records for machines, and their topic's ARN."""
