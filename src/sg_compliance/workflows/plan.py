@@ -148,18 +148,15 @@ class _Making:
         return _Page(suspects, Counter(heads[at].account_id for at in watched))
 
     def take_all(self, readers: Readers[_Page], progress: Progress) -> None:
-        """Take every page in; Ctrl-C ends the reading too."""
-        try:
-            for result in readers.results():
-                if result.skipped:
-                    self.skipped.append(result.skipped)
-                if result.work:
-                    self.take(result.shard, result.work)
-                    progress.advanced(result.shard, sum(result.work.totals.values()), len(result.work.suspects))
-                if result.over:
-                    progress.done(result.shard, result.skipped)
-        finally:
-            readers.stop()
+        """Take every page in."""
+        for result in readers.results():
+            if result.skipped:
+                self.skipped.append(result.skipped)
+            if result.work:
+                self.take(result.shard, result.work)
+                progress.advanced(result.shard, sum(result.work.totals.values()), len(result.work.suspects))
+            if result.over:
+                progress.done(result.shard, result.skipped)
 
     def take(self, shard: Shard, page: _Page) -> None:
         """Decide about the groups of a page."""

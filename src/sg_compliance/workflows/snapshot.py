@@ -101,8 +101,9 @@ def _documents(page: Page, rendering: Rendering, written: set[str]) -> Iterator[
     written.update(page.prefix_lists)
     if lists:
         yield {"PrefixLists": lists}
-    rules = [rule for group in page.groups for rule in rendering.render_rules(group)]
+    groups = [*page.groups]  # each is made once
+    rules = [rule for group in groups for rule in rendering.render_rules(group)]
     if rules:
         yield {"SecurityGroupRules": rules}
-    if page.groups:
-        yield {"SecurityGroups": [rendering.render_group(group) for group in page.groups]}
+    if groups:
+        yield {"SecurityGroups": [rendering.render_group(group) for group in groups]}
