@@ -117,9 +117,9 @@ FIGURES_OF_AN_EVENT: Final = 2
 SEVERITIES_MET: Final = 4
 """Assumed: `ComplianceViolations` by account has so many severities."""
 
-EVENT_CPU: Final = 0.022
+EVENT_CPU: Final = 0.019
 GROUP_CPU: Final = 0.000557
-START_CPU: Final = 0.9
+START_CPU: Final = 0.8
 """Seconds of a whole processor: docs/benchmarks.md."""
 SHARD_CPU: Final = 0.008
 """The same: docs/scale.md."""
